@@ -3,10 +3,10 @@
 All functions act on the last two axes, `(..., row, column)`, of real or complex tensors. The FFT is orthonormal and
 centred: the zero frequency lies at index `size // 2`, for even and odd sizes alike.
 
-Cutting or padding k-space keeps the *centre of the first voxel* where it is: voxel `i` of an n-voxel map and voxel
-`i * N / n` of its N-voxel zero-filled map lie at the same place. The fields of view, which end at voxel *edges*,
-therefore differ by half a coarse voxel less half a fine one; `inference_core.geometry` gives the super-resolved
-image the origin that accounts for it.
+Cutting or padding k-space keeps the zero of the centred FFT where it is: the voxel at index `n // 2` of an n-voxel map
+and the one at `N // 2` of its N-voxel zero-filled map lie at the same place. For even n the *centres of the first
+voxels* therefore coincide. The fields of view, which end at voxel *edges*, do not: `inference_core.geometry` gives the
+super-resolved image the origin that accounts for it.
 """
 
 import torch

@@ -3,27 +3,33 @@
 import torch
 from torch import Tensor, nn
 
+from inference_core.conditions import MRI_MATRIX, MRI_UPSAMPLING
+
+_IMAGES = 4
 _FEATURES = (32, 64, 128, 256)
 _SLOPE = 0.2
 
 
 class Discriminator(nn.Module):
-    """Scores how real a map looks beside the patient's MRI: a 4-layer CNN followed by two FC layers."""
+    """Scores how real a map looks beside the patient's MRI: a 4-layer CNN followed by two FC layers.
+
+    The first layer's 4 x 4 x 3 filters take in a slab's three slices at once, so they are written as 4 x 4 filters on
+    the three slices as channels.
+    """
 
     def __init__(self):
         super().__init__()
         layers = []
-        for level, (inputs, outputs) in enumerate(zip((4, *_FEATURES[:-1]), _FEATURES, strict=True)):
-            # The first layer takes in the slab's three slices at once; what follows has a depth of one.
-            kernel, stride = ((4, 4, 3), (2, 2, 3)) if level == 0 else ((4, 4, 1), (2, 2, 1))
+        for inputs, outputs in zip((_IMAGES * MRI_UPSAMPLING, *_FEATURES[:-1]), _FEATURES, strict=True):
             layers += [
-                nn.Conv3d(inputs, outputs, kernel, stride, padding=(1, 1, 0), bias=False),
-                nn.InstanceNorm3d(outputs),
+                nn.Conv2d(inputs, outputs, 4, 2, padding=1, bias=False),
+                nn.InstanceNorm2d(outputs),
                 nn.LeakyReLU(_SLOPE),
             ]
         self.convolutions = nn.Sequential(*layers)
+        side = MRI_MATRIX // 2 ** len(_FEATURES)
         self.score = nn.Sequential(
-            nn.Flatten(), nn.Linear(_FEATURES[-1] * 12 * 12, 16), nn.LeakyReLU(_SLOPE), nn.Linear(16, 1)
+            nn.Flatten(), nn.Linear(_FEATURES[-1] * side * side, 16), nn.LeakyReLU(_SLOPE), nn.Linear(16, 1)
         )
 
     def forward(self, t1: Tensor, flair: Tensor, upsampled: Tensor, judged: Tensor) -> Tensor:
@@ -38,5 +44,6 @@ class Discriminator(nn.Module):
         Returns:
             `(batch, 1)`.
         """
-        slabs = [image[..., None].expand_as(t1) for image in (upsampled, judged)]
-        return self.score(self.convolutions(torch.cat((t1, flair, *slabs), dim=1)))
+        mri = [image[:, 0].permute(0, 3, 1, 2) for image in (t1, flair)]
+        maps = [image.expand(-1, MRI_UPSAMPLING, -1, -1) for image in (upsampled, judged)]
+        return self.score(self.convolutions(torch.cat((*mri, *maps), dim=1)))

@@ -1,0 +1,5 @@
+"""Simulated patients: anatomy, tumour, metabolism and acquisition, reproducible from a seed."""
+
+from inference_core.phantom.patient import SimulatedPatient, SliceStack, simulate_patient
+
+__all__ = ["SimulatedPatient", "SliceStack", "simulate_patient"]

@@ -1,0 +1,66 @@
+"""The command line: `mrsi-superres COMMAND`."""
+
+import argparse
+import sys
+import warnings
+from collections.abc import Callable
+from importlib import import_module
+
+from inference_core import __version__
+from inference_core.errors import InputError, InputWarning
+
+#: Each command, the module that runs it, and its line in the help.
+_COMMANDS = {
+    "predict": ("inference_core.predict", "super-resolve one metabolite map"),
+    "demo": ("inference_core.demo", "super-resolve the bundled simulated patient and draw the figures"),
+    "phantom": ("inference_core.phantom.command", "write simulated patients as folders of NIfTI files"),
+    "train": ("inference_core.train", "train the network on a folder of patients or on simulated ones"),
+    "evaluate": ("inference_core.evaluate", "measure the network against zero-filling and bicubic interpolation"),
+}
+
+
+def run_command(run: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
+    """Run a command; what is wrong with the user's input ends in one sentence and status 2, without a traceback."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", InputWarning)
+        default = warnings.showwarning
+
+        def show(message, category, *rest, **options):
+            if issubclass(category, InputWarning):
+                print(f"Warning: {message}", file=sys.stderr)
+            else:
+                default(message, category, *rest, **options)
+
+        warnings.showwarning = show
+        try:
+            return run(arguments)
+        except InputError as error:
+            print(f"Error: {error}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print("Stopped.", file=sys.stderr)
+            return 130
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line with `argv`, or the process's arguments; returns the exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(
+        prog="mrsi-superres",
+        description="Super-resolve MR spectroscopic imaging maps. For research, not for diagnosis.",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    chosen = next((word for word in argv if not word.startswith("-")), None)
+    for name, (module, line) in _COMMANDS.items():
+        command = commands.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
+        if name == chosen:
+            implementation = import_module(module)
+            implementation.add_arguments(command)
+            command.set_defaults(run=implementation.run)
+    arguments = parser.parse_args(argv)
+    return run_command(arguments.run, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""The methods that maps are super-resolved with, side by side: each takes a batch, each gives scaled maps."""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from inference_core.conditions import SUPER_RESOLVED_MATRIX
+from inference_core.data.batches import Batch
+from inference_core.networks import MultiEncoderUNet
+
+#: Takes a batch; gives super-resolved maps `(batch, 1, 64, 64)`, scaled like the batch.
+Method = Callable[[Batch], Tensor]
+
+
+def zero_filling(batch: Batch) -> Tensor:
+    """Zero-filled k-space, the standard method."""
+    return batch.zero_filled()
+
+
+def bicubic(batch: Batch) -> Tensor:
+    """Bicubic interpolation of the low-resolution map, sampled where the super-resolved voxels' centres are."""
+    low = batch.low_resolution
+    # Truncation keeps the voxel at index size // 2 in its place.
+    fine = torch.arange(SUPER_RESOLVED_MATRIX, dtype=low.dtype, device=low.device) - SUPER_RESOLVED_MATRIX // 2
+    steps = [size // 2 + fine * size / SUPER_RESOLVED_MATRIX for size in low.shape[-2:]]
+    rows, columns = (2 * step / (size - 1) - 1 for step, size in zip(steps, low.shape[-2:], strict=True))
+    grid = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)
+    grid = grid.expand(len(low), -1, -1, -1)
+    return F.grid_sample(low, grid, mode="bicubic", padding_mode="border", align_corners=True).clamp_min(0)
+
+
+def network_method(network: MultiEncoderUNet, sharpness: float = 0.0) -> Method:
+    """A network at a given lambda."""
+    return partial(_run, network.eval(), sharpness)
+
+
+@torch.inference_mode()
+def _run(network: MultiEncoderUNet, sharpness: float, batch: Batch) -> Tensor:
+    return network(batch.low_resolution, batch.t1, batch.flair, batch.n, batch.metabolite, sharpness)

@@ -1,0 +1,251 @@
+"""The public face: a low-resolution map, T1 and FLAIR in, the super-resolved map out, as SimpleITK images.
+
+    resolver = SuperResolver.load()
+    super_resolved = resolver(low_resolution, t1, flair, metabolite="tCho", sharpness=0.02)
+
+A call has two steps that an interactive program takes apart: `prepare`, which is about the patient, and
+`super_resolve`, which is about metabolite and sharpness and may be asked for single slices.
+
+Data consistency is enforced within the network, and the result then masked to the brain: k-space of the unmasked
+result holds the measured coefficients exactly (before the magnitude is taken), that of the masked one nearly.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk  # noqa: N813 - its customary name
+import torch
+from torch import nn
+
+from inference_core.conditions import (
+    SUPER_RESOLVED_MATRIX,
+    check_resolution,
+    check_sharpness,
+    metabolite_index,
+    resolve_metabolite,
+)
+from inference_core.devices import choose_device
+from inference_core.errors import InputError
+from inference_core.footprint import brain_mask_of_t1, super_resolved_brain
+from inference_core.geometry import (
+    SuperResolvedGrid,
+    mri_slabs,
+    padded_array,
+    super_resolved_grid,
+    super_resolved_image,
+)
+from inference_core.inputs import check_map, check_mri, check_overlap, fill_failed_fits
+from inference_core.scaling import slice_scale
+from inference_core.weights_io import WeightsInfo, load_weights
+
+#: Slices that go through the network together.
+_BATCH = 4
+
+#: Called with the number of slices done and of all slices.
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class PreparedInput:
+    """A patient's images on the network's grids, and what undoes the way there.
+
+    Attributes:
+        low_resolution: the padded map without failed fits, `(slice, row, column)` float32 in the input's units.
+        t1: `(slice, 192, 192, 3)` float32, 0 to 1.
+        flair: like `t1`.
+        brain: where the result may hold values, `(slice, 64, 64)` bool.
+        scales: what each slice is divided by for the network, `(slice,)` float32 in the input's units.
+        n: input resolution that the network is told.
+        grid: where the result lies in the patient.
+    """
+
+    low_resolution: np.ndarray
+    t1: np.ndarray
+    flair: np.ndarray
+    brain: np.ndarray
+    scales: np.ndarray
+    n: int
+    grid: SuperResolvedGrid
+
+
+class SuperResolver:
+    """Super-resolves metabolite maps with one network on one device.
+
+    Args:
+        network: called as `network(low_resolution, t1, flair, n, metabolite, sharpness)`, see
+            `inference_core.networks`.
+        device: "cuda", "mps", "cpu", or None for the fastest.
+        weights: where the network's weights came from, if from a file.
+
+    Attributes:
+        device: where it computes.
+        device_reason: why there, for the user.
+        weights: as given.
+
+    Raises:
+        InputError: for a device that is unknown or can't be used.
+    """
+
+    def __init__(
+        self, network: nn.Module, device: str | torch.device | None = None, weights: WeightsInfo | None = None
+    ):
+        self.device, self.device_reason = choose_device(device)
+        self.weights = weights
+        self._network = network.to(self.device).eval()
+
+    @classmethod
+    def load(cls, weights: str | Path | None = None, device: str | torch.device | None = None) -> "SuperResolver":
+        """A resolver with weights from a safetensors file.
+
+        Args:
+            weights: the file; None for the weights that come with the package.
+            device: "cuda", "mps", "cpu", or None for the fastest.
+
+        Raises:
+            InputError: for weights that are missing, corrupt or foreign, or a device that can't be used.
+        """
+        network, info = load_weights(weights)
+        return cls(network, device, info)
+
+    def __call__(
+        self,
+        low_resolution: sitk.Image,
+        t1: sitk.Image,
+        flair: sitk.Image,
+        metabolite: str = "tCho",
+        sharpness: float = 0.0,
+        progress: Progress | None = None,
+    ) -> sitk.Image:
+        """Super-resolve a map.
+
+        Args:
+            low_resolution: the map, 3-D; slices along the third axis.
+            t1: 3-D, on a grid of its own, registered with the map; skull-stripped if the result shall end where the
+                brain does.
+            flair: like `t1`, on a grid of its own.
+            metabolite: one of `inference_core.METABOLITES`, or an alias of one.
+            sharpness: lambda, 0 to 0.1.
+            progress: called after each batch of slices.
+
+        Returns:
+            float32, 64 x 64 voxels a slice, in the units of `low_resolution`, 0 outside the brain.
+
+        Warns:
+            InputWarning: see `prepare`.
+
+        Raises:
+            InputError: for an unknown metabolite, sharpness outside its range, and see `prepare`.
+        """
+        # Before the geometry, which takes a while.
+        metabolite, sharpness = resolve_metabolite(metabolite), check_sharpness(sharpness)
+        prepared = self.prepare(low_resolution, t1, flair)
+        array = self.super_resolve(prepared, metabolite, sharpness, progress=progress)
+        image = super_resolved_image(array, prepared.grid)
+        image.SetMetaData("mrsi_superres_metabolite", metabolite)
+        image.SetMetaData("mrsi_superres_sharpness", f"{sharpness:g}")
+        image.SetMetaData("mrsi_superres_n", str(prepared.n))
+        return image
+
+    def prepare(self, low_resolution: sitk.Image, t1: sitk.Image, flair: sitk.Image) -> PreparedInput:
+        """Check the images and bring them onto the network's grids.
+
+        Warns:
+            InputWarning: for n outside the trained range, failed fits that were filled, and T1 or FLAIR that covers
+                less than half of the map.
+
+        Raises:
+            InputError: for images that are not 3-D or not scalar, a map that is all zeros, too fine or too small, or
+                of which half of the brain is missing, and T1 or FLAIR that is empty or does not overlap the map.
+        """
+        low_resolution = check_map(low_resolution)
+        t1, flair = check_mri(t1, "T1"), check_mri(flair, "FLAIR")
+        grid = super_resolved_grid(low_resolution)
+        n = check_resolution(grid.rows, grid.columns)
+        values = padded_array(low_resolution, grid)
+        for image, role in ((t1, "T1"), (flair, "FLAIR")):
+            check_overlap(image, values, grid, role)
+        t1_brain = brain_mask_of_t1(t1)
+        values = fill_failed_fits(values, grid, t1_brain)
+        brain = super_resolved_brain(values, grid, t1_brain)
+        if not brain.any():
+            raise InputError(
+                "The T1's brain and the map's non-zero voxels have nothing in common: check that both belong to the "
+                "same patient and are registered."
+            )
+        return PreparedInput(
+            low_resolution=values,
+            t1=mri_slabs(t1, grid, "T1"),
+            flair=mri_slabs(flair, grid, "FLAIR"),
+            brain=brain,
+            scales=slice_scale(torch.from_numpy(values)).flatten().numpy(),
+            n=n,
+            grid=grid,
+        )
+
+    def super_resolve(
+        self,
+        prepared: PreparedInput,
+        metabolite: str = "tCho",
+        sharpness: float = 0.0,
+        slices: Sequence[int] | None = None,
+        progress: Progress | None = None,
+    ) -> np.ndarray:
+        """Super-resolve some or all slices of a prepared patient.
+
+        Args:
+            prepared: from `prepare`.
+            metabolite: one of `inference_core.METABOLITES`, or an alias of one.
+            sharpness: lambda, 0 to 0.1.
+            slices: their indices, in the order wanted; None for all.
+            progress: called after each batch of slices.
+
+        Returns:
+            float32 `(slice, 64, 64)` in the units of the map, 0 outside the brain; one for each of `slices`. A slice
+            of which the map is entirely 0 is 0.
+
+        Raises:
+            InputError: for an unknown metabolite, sharpness outside its range, a slice that does not exist, or too
+                little memory.
+        """
+        metabolite, sharpness = metabolite_index(metabolite), check_sharpness(sharpness)
+        count = prepared.grid.slices
+        wanted = list(range(count)) if slices is None else list(slices)
+        for index in wanted:
+            if not 0 <= index < count:
+                raise InputError(f"There is no slice {index}: the map has slices 0 to {count - 1}.")
+        result = np.zeros((len(wanted), SUPER_RESOLVED_MATRIX, SUPER_RESOLVED_MATRIX), dtype=np.float32)
+        todo = [place for place, index in enumerate(wanted) if prepared.low_resolution[index].any()]
+        done = len(wanted) - len(todo)
+        batch = _BATCH
+        while todo:
+            places = todo[:batch]
+            try:
+                values = self._run(prepared, [wanted[place] for place in places], metabolite, sharpness)
+            except torch.cuda.OutOfMemoryError as error:
+                if len(places) == 1:
+                    raise InputError(
+                        f"There is too little memory on {self.device} for even one slice: close other programs that "
+                        "use it, or choose the device cpu."
+                    ) from error
+                batch = len(places) // 2
+                torch.cuda.empty_cache()
+                continue
+            result[places] = values
+            todo = todo[len(places) :]
+            done += len(places)
+            if progress is not None:
+                progress(done, len(wanted))
+        return result * prepared.brain[wanted]
+
+    def _run(self, prepared: PreparedInput, slices: list[int], metabolite: int, sharpness: float) -> np.ndarray:
+        """The network's output for one batch, `(slice, 64, 64)`, in the units of the map, not masked yet."""
+        scales = prepared.scales[slices, None, None]
+        inputs = (prepared.low_resolution[slices] / scales, prepared.t1[slices], prepared.flair[slices])
+        tensors = [torch.from_numpy(array)[:, None].to(self.device) for array in inputs]
+        # The same slice must look the same each time the slider returns to it.
+        reproducible = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
+        with torch.inference_mode(), reproducible:
+            output = self._network(*tensors, prepared.n, metabolite, sharpness)
+        return output[:, 0].float().cpu().numpy() * scales

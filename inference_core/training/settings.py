@@ -1,0 +1,56 @@
+"""What a training run is told."""
+
+from dataclasses import asdict, dataclass
+
+from inference_core.errors import InputError
+
+SCHEDULES = ("halving", "cosine")
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Settings of a training run; the defaults are the paper's (Sec. 3.2).
+
+    Attributes:
+        steps: generator steps.
+        batch_size: slices a batch.
+        learning_rate: Adam's, at the start, of the network.
+        critic_learning_rate: Adam's, of the discriminator.
+        conditioning_rate: factor on the learning rate of the parts that sharpness alone drives.
+        betas: Adam's.
+        schedule: "halving" every 40 % of the steps (40 of 100 epochs), or "cosine" down to 0.
+        warm_up: steps over which the learning rate grows from 0.
+        gradient_clip: largest norm of the network's gradient; None for any.
+        adversarial: whether the discriminator takes part. Without it lambda has no effect.
+        critic_steps: discriminator steps before each generator step.
+        critic_warm_up: discriminator steps before the first generator step.
+        averaging: decay of the running average of the weights that is written out; 0 for none.
+        seed: of the weights and of all batches.
+    """
+
+    steps: int
+    batch_size: int = 8
+    learning_rate: float = 1e-4
+    critic_learning_rate: float = 1e-4
+    conditioning_rate: float = 1.0
+    betas: tuple[float, float] = (0.5, 0.9)
+    schedule: str = "halving"
+    warm_up: int = 0
+    gradient_clip: float | None = None
+    adversarial: bool = True
+    critic_steps: int = 5
+    critic_warm_up: int = 0
+    averaging: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self):
+        """Refuse what can't be trained with."""
+        if self.schedule not in SCHEDULES:
+            raise InputError(f"Unknown schedule '{self.schedule}': choose one of {', '.join(SCHEDULES)}.")
+        for name in ("steps", "batch_size", "critic_steps", "learning_rate", "critic_learning_rate"):
+            if getattr(self, name) <= 0:
+                raise InputError(f"Setting {name} is {getattr(self, name)}: it must be greater than 0.")
+
+    def as_dict(self) -> dict:
+        """Plain values, as written into checkpoints and compared on resuming."""
+        return asdict(self) | {"betas": list(self.betas)}
