@@ -113,17 +113,17 @@ def check_overlap(mri: sitk.Image, low_resolution: np.ndarray, grid: SuperResolv
 
     Args:
         mri: 3-D, on a grid of its own.
-        low_resolution: the padded map, `(slice, row, column)`; voxels that are not 0 count.
+        low_resolution: the padded map, `(slice, row, column)`; its positive voxels count.
         grid: of the map.
         role: what to call the MRI in an error.
 
     Warns:
-        InputWarning: if its field of view holds less than half of the map's non-zero voxels.
+        InputWarning: if its field of view holds less than half of the map's positive voxels.
 
     Raises:
         InputError: if its field of view holds none of them.
     """
-    share = coverage(mri, low_resolution != 0, grid)
+    share = coverage(mri, np.isfinite(low_resolution) & (low_resolution > 0), grid)
     if share == 0:
         raise InputError(
             f"The {role} does not overlap the map: check that both belong to the same patient and are registered."
@@ -164,16 +164,22 @@ def _connected_with_edge(mask: np.ndarray) -> np.ndarray:
         connected = grown
 
 
+def _acquired(grid: SuperResolvedGrid) -> tuple[slice, slice]:
+    """The rows and columns of a padded map that are not padding."""
+    rows, columns = (
+        slice(start, start + count) for start, count in zip(grid.pad_before, grid.original_size, strict=True)
+    )
+    return rows, columns
+
+
 def _brain_of_map(low_resolution: np.ndarray, failed: np.ndarray, grid: SuperResolvedGrid) -> np.ndarray:
     """The brain as far as the map itself shows it, bool `(slice, row, column)`."""
     positive = ~failed & (low_resolution > 0)
     brain = positive.copy()
     # The edge that counts is that of the acquired matrix, not of its padding.
-    rows, columns = (
-        slice(start, start + count) for start, count in zip(grid.pad_before, grid.original_size, strict=True)
-    )
+    acquired = _acquired(grid)
     for index in range(len(failed)):
-        where = (index, rows, columns)
+        where = (index, *acquired)
         background = _connected_with_edge(failed[where]) & ~_between(positive[where])
         brain[where] |= failed[where] & ~background
     return brain
@@ -220,7 +226,12 @@ def fill_failed_fits(low_resolution: np.ndarray, grid: SuperResolvedGrid, t1_bra
     failed = ~np.isfinite(low_resolution) | (low_resolution < 0)
     if not failed.any():
         return low_resolution
-    brain = _brain_of_map(low_resolution, failed, grid) if t1_brain is None else low_resolution_brain(t1_brain, grid)
+    if t1_brain is None:
+        brain = _brain_of_map(low_resolution, failed, grid)
+    else:
+        brain = np.zeros_like(failed)
+        acquired = (slice(None), *_acquired(grid))
+        brain[acquired] = low_resolution_brain(t1_brain, grid)[acquired]
     missing = failed & brain
     count, total = int(missing.sum()), int(brain.sum())
     if count and count >= _LARGEST_FAILED_SHARE * total:

@@ -1,7 +1,6 @@
 """Writing results: all of a file or nothing, and a JSON sidecar that says how it was made."""
 
 import json
-import os
 import secrets
 import tempfile
 from collections.abc import Iterator
@@ -28,7 +27,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     temporary = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
     try:
         yield temporary
-        os.replace(temporary, path)  # noqa: PTH105 - `Path.replace` would be the same call
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
