@@ -1,7 +1,7 @@
 """Which voxels are brain: from a skull-stripped T1 where there is one, and from where the map holds values."""
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813 - its customary name
+import SimpleITK as sitk
 
 from inference_core.conditions import SUPER_RESOLVED_MATRIX
 from inference_core.geometry import SuperResolvedGrid, resample_finer

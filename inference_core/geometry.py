@@ -19,7 +19,7 @@ World coordinates are SimpleITK's: mm, left-posterior-superior.
 from dataclasses import dataclass
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813 - its customary name
+import SimpleITK as sitk
 
 from inference_core.conditions import MRI_UPSAMPLING, SUPER_RESOLVED_MATRIX
 from inference_core.errors import InputError

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from inference_core.errors import InputError
 
 if TYPE_CHECKING:
-    import SimpleITK as sitk  # noqa: N813 - its customary name
+    import SimpleITK as sitk
 
 #: Image formats of a single file, which one rename can put in place.
 IMAGE_EXTENSIONS = (".nii.gz", ".nii", ".nrrd", ".mha")
@@ -56,8 +56,8 @@ def check_folder(folder: str | Path) -> Path:
 
 def _extension(path: Path) -> str:
     for extension in IMAGE_EXTENSIONS:
-        if path.name.lower().endswith(extension) and len(path.name) > len(extension):
-            return path.name[-len(extension) :]
+        if path.name.endswith(extension) and len(path.name) > len(extension):
+            return extension
     raise InputError(f"'{path}' does not end in one of {', '.join(IMAGE_EXTENSIONS)}: name the output so.")
 
 
@@ -101,7 +101,7 @@ def write_result(image: "sitk.Image", path: str | Path, sidecar: dict[str, Any])
     Raises:
         InputError: if the files can't be written; neither is left half-written.
     """
-    import SimpleITK as sitk  # noqa: N813 - its customary name
+    import SimpleITK as sitk
 
     path = check_output(path)
     text = json.dumps(sidecar, indent=2, ensure_ascii=False) + "\n"

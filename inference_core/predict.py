@@ -9,7 +9,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--map", type=Path, required=True, help="low-resolution metabolite map (.nii.gz, .nrrd, ...)")
     parser.add_argument("--t1", type=Path, required=True, help="T1-weighted image of the same patient, co-registered")
     parser.add_argument("--flair", type=Path, required=True, help="FLAIR image of the same patient, co-registered")
-    parser.add_argument("--metabolite", required=True, help="tCho, tCr, NAA, Gly, Gln, Glu, Ins or LCModel's name of it")
+    parser.add_argument(
+        "--metabolite", required=True, help="tCho, tCr, NAA, Gly, Gln, Glu, Ins or LCModel's name of it"
+    )
     parser.add_argument("--sharpness", type=float, default=0.0, help="lambda, 0 to 0.1; 0 to 0.03 is recommended (0)")
     parser.add_argument("--output", type=Path, required=True, help="image to write, with a JSON file beside it")
     parser.add_argument("--weights", type=Path, help="weights to use instead of the default ones (.safetensors)")
@@ -19,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Super-resolve the map and write the result with its sidecar."""
     from inference_core.conditions import check_sharpness, resolve_metabolite
+    from inference_core.geometry import super_resolved_image
     from inference_core.inputs import read_image
     from inference_core.outputs import check_output, write_result
     from inference_core.super_resolver import SuperResolver
@@ -34,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     resolver = SuperResolver.load(arguments.weights, arguments.device)
     print(f"Device: {resolver.device} ({resolver.device_reason})")
     prepared = resolver.prepare(images["map"], images["T1"], images["FLAIR"])
-    result = resolver.to_image(resolver.super_resolve(prepared, metabolite, sharpness), prepared)
+    result = super_resolved_image(resolver.super_resolve(prepared, metabolite, sharpness), prepared.grid)
     write_result(result, arguments.output, _sidecar(arguments, resolver, prepared, metabolite, sharpness))
     spacing = " x ".join(f"{step:.1f}" for step in result.GetSpacing())
     print(f"{arguments.output}: {metabolite}, n = {prepared.n}, lambda = {sharpness:g}, voxels of {spacing} mm")

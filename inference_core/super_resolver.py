@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813 - its customary name
+import SimpleITK as sitk
 import torch
 from torch import nn
 
@@ -27,7 +27,9 @@ from inference_core.conditions import (
     resolve_metabolite,
 )
 from inference_core.devices import choose_device
+from inference_core.engine.folded_network import FoldedNetwork
 from inference_core.errors import InputError
+from inference_core.failed_fits import fill_failed_fits
 from inference_core.footprint import brain_mask_of_t1, super_resolved_brain
 from inference_core.geometry import (
     SuperResolvedGrid,
@@ -36,7 +38,7 @@ from inference_core.geometry import (
     super_resolved_grid,
     super_resolved_image,
 )
-from inference_core.inputs import check_map, check_mri, check_overlap, fill_failed_fits
+from inference_core.inputs import check_map, check_mri, check_overlap
 from inference_core.scaling import slice_scale
 from inference_core.weights_io import WeightsInfo, load_weights
 
@@ -80,7 +82,7 @@ class SuperResolver:
         weights: where the network's weights came from, if from a file.
 
     Attributes:
-        device: where it computes.
+        device: where it computes, as torch names it.
         device_reason: why there, for the user.
         weights: as given.
 
@@ -88,15 +90,13 @@ class SuperResolver:
         InputError: for a device that is unknown or can't be used.
     """
 
-    def __init__(
-        self, network: nn.Module, device: str | torch.device | None = None, weights: WeightsInfo | None = None
-    ):
+    def __init__(self, network: nn.Module, device: str | None = None, weights: WeightsInfo | None = None):
         self.device, self.device_reason = choose_device(device)
         self.weights = weights
         self._network = network.to(self.device).eval()
 
     @classmethod
-    def load(cls, weights: str | Path | None = None, device: str | torch.device | None = None) -> "SuperResolver":
+    def load(cls, weights: str | Path | None = None, device: str | None = None) -> "SuperResolver":
         """A resolver with weights from a safetensors file.
 
         Args:
@@ -107,7 +107,7 @@ class SuperResolver:
             InputError: for weights that are missing, corrupt or foreign, or a device that can't be used.
         """
         network, info = load_weights(weights)
-        return cls(network, device, info)
+        return cls(FoldedNetwork(network), device, info)
 
     def __call__(
         self,

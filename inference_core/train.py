@@ -11,6 +11,8 @@ if __name__ == "__main__" and not __package__:
 #: Simulated patients of these seeds validate a training; those that train have smaller seeds.
 _VALIDATION_SEEDS = 1_000_000
 _VALIDATION_RESOLUTIONS = (16, 24, 32)
+#: Slices of each simulated validation patient: all metabolites at three resolutions take a while.
+_VALIDATION_SLICES = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -123,23 +125,25 @@ def _load_data(arguments: argparse.Namespace):
         return read_training_patients(arguments.data, arguments.validation, tqdm)
     from inference_core.data.simulated import simulate_cohort
 
-    def cohort(first: int, count: int):
+    def cohort(first: int, count: int, slices: int):
         seeds = range(first, first + count)
         return simulate_cohort(
-            seeds, arguments.slices, arguments.cache, progress=lambda p: tqdm(p, total=count, desc="Simulating")
+            seeds, slices, arguments.cache, progress=lambda p: tqdm(p, total=count, desc="Simulating")
         )
 
-    validation = cohort(_VALIDATION_SEEDS, arguments.validation) if arguments.validation else None
-    return cohort(arguments.first_seed, arguments.simulated), validation
+    validation = cohort(_VALIDATION_SEEDS, arguments.validation, _VALIDATION_SLICES) if arguments.validation else None
+    return cohort(arguments.first_seed, arguments.simulated, arguments.slices), validation
 
 
 def _validation(slices):
     """A function that measures a network on `slices`, at lambda = 0 and at the largest."""
     from inference_core.conditions import SHARPNESS_RANGE
+    from inference_core.engine.folded_network import FoldedNetwork
     from inference_core.evaluation.comparison import compare, mean_by
     from inference_core.evaluation.methods import network_method, zero_filling
 
     def validate(network) -> dict[str, float]:
+        network = FoldedNetwork(network)
         methods = {
             "zero-filling": zero_filling,
             "fidelity": network_method(network, 0.0),

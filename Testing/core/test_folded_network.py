@@ -38,7 +38,8 @@ def test_folded_filters_convolve_slabs_that_are_the_same_in_all_slices():
 
 
 @pytest.mark.parametrize(
-    ("shape", "metabolite", "sharpness"), [((16, 16), 0, 0.0), ((22, 22), 3, 0.03), ((32, 32), 6, 0.1), ((17, 20), 1, 0)]
+    ("shape", "metabolite", "sharpness"),
+    [((16, 16), 0, 0.0), ((22, 22), 3, 0.03), ((32, 32), 6, 0.1), ((17, 20), 1, 0)],
 )
 @torch.inference_mode()
 def test_output_is_the_plain_networks(network, shape, metabolite, sharpness):

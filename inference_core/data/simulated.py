@@ -38,6 +38,13 @@ def simulate_slices(seed: int, count: int | None = None, cache: Path | None = No
     return slices
 
 
+def _use_one_thread() -> None:
+    """Keep linear algebra from starting threads of its own in each of the processes."""
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1)
+
+
 def simulate_cohort(
     seeds: Iterable[int],
     count: int | None = None,
@@ -60,5 +67,5 @@ def simulate_cohort(
     if processes == 1:
         return SliceSet.concatenate(progress(map(make, seeds)))
     # Spawned, because a fork of a process that runs torch's threads may hang.
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), _use_one_thread) as pool:
         return SliceSet.concatenate(progress(pool.map(make, seeds)))

@@ -5,11 +5,10 @@ from functools import partial
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from inference_core.conditions import SUPER_RESOLVED_MATRIX
 from inference_core.data.batches import Batch
-from inference_core.networks import MultiEncoderUNet
 
 #: Takes a batch; gives super-resolved maps `(batch, 1, 64, 64)`, scaled like the batch.
 Method = Callable[[Batch], Tensor]
@@ -32,11 +31,12 @@ def bicubic(batch: Batch) -> Tensor:
     return F.grid_sample(low, grid, mode="bicubic", padding_mode="border", align_corners=True).clamp_min(0)
 
 
-def network_method(network: MultiEncoderUNet, sharpness: float = 0.0) -> Method:
+def network_method(network: nn.Module, sharpness: float = 0.0) -> Method:
     """A network at a given lambda."""
     return partial(_run, network.eval(), sharpness)
 
 
 @torch.inference_mode()
-def _run(network: MultiEncoderUNet, sharpness: float, batch: Batch) -> Tensor:
+def _run(network: nn.Module, sharpness: float, batch: Batch) -> Tensor:
+    batch = batch.to(next(network.parameters()).device)
     return network(batch.low_resolution, batch.t1, batch.flair, batch.n, batch.metabolite, sharpness)

@@ -1,12 +1,12 @@
 """How a simulated patient is measured: the grids, the maps' noise and the quality filter."""
 
-import math
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
 from inference_core.conditions import METABOLITES, MRI_UPSAMPLING, SUPER_RESOLVED_MATRIX
-from inference_core.phantom.fields import Field
+from inference_core.phantom.fields import Field, rotation
 
 
 @dataclass(frozen=True)
@@ -46,28 +46,15 @@ class Grid:
         )
 
     def refined(self) -> "Grid":
-        """The grid of T1 and FLAIR behind this one: three times finer, its sub-voxel 3 i + 1 at the centre of voxel i."""
+        """Grid of the T1 and FLAIR behind this one: sub-voxel 3 i + 1 lies at the centre of voxel i, on each axis."""
         fine = np.array(self.spacing) / MRI_UPSAMPLING
         origin = np.array(self.origin) - np.array(self.direction) @ fine
         return Grid(tuple(origin), tuple(fine), self.direction, tuple(MRI_UPSAMPLING * size for size in self.size))
 
     def corners(self) -> np.ndarray:
         """The eight outer corners of the volume, `(8, 3)`, mm."""
-        index = np.array([[(-0.5, size - 0.5)[bit >> axis & 1] for axis, size in enumerate(self.size)] for bit in range(8)])
+        index = np.array(list(product(*((-0.5, size - 0.5) for size in self.size))))
         return np.asarray(self.origin) + index @ self.to_head.T
-
-
-def rotation(angles: np.ndarray) -> np.ndarray:
-    """Rotation matrix by `angles` (radians) about x, then y, then z."""
-    matrix = np.eye(3)
-    for axis, angle in enumerate(angles):
-        first, second = [other for other in range(3) if other != axis]
-        turn = np.eye(3)
-        turn[first, first] = turn[second, second] = math.cos(angle)
-        turn[second, first] = math.sin(angle)
-        turn[first, second] = -math.sin(angle)
-        matrix = turn @ matrix
-    return matrix
 
 
 def _as_tuples(matrix: np.ndarray) -> tuple[tuple[float, float, float], ...]:
@@ -85,7 +72,7 @@ def draw_mrsi_grid(rng: np.random.Generator, centre: np.ndarray, length: float) 
         length: front-to-back length of the brain, which must fit, mm.
     """
     voxel = 3.4 if rng.random() < 0.4 else rng.uniform(2.8, 4.2)
-    voxel = float(np.clip(voxel, (length + 6) / SUPER_RESOLVED_MATRIX, 4.2))
+    voxel = float(np.clip(voxel, (length + 10) / SUPER_RESOLVED_MATRIX, 4.2))
     thickness = voxel * (1.0 if rng.random() < 0.6 else rng.uniform(0.9, 1.4))
     slices = int(rng.integers(11, 19))
     tilt = np.deg2rad([np.clip(rng.normal(4, 7), -20, 20), *np.clip(rng.normal(0, 2.5, 2), -8, 8)])
@@ -93,32 +80,43 @@ def draw_mrsi_grid(rng: np.random.Generator, centre: np.ndarray, length: float) 
     direction = rotation(tilt) @ np.diag(flips)
     spacing = np.array([voxel, voxel, thickness])
     size = np.array([SUPER_RESOLVED_MATRIX, SUPER_RESOLVED_MATRIX, slices])
-    origin = centre + rng.uniform(-3, 3, 3) - (direction * spacing) @ ((size - 1) / 2)
+    origin = centre + rng.uniform(-2, 2, 3) - (direction * spacing) @ ((size - 1) / 2)
     return Grid(tuple(map(float, origin)), tuple(map(float, spacing)), _as_tuples(direction), tuple(map(int, size)))
 
 
-def covering_grid(volume: Grid, direction: np.ndarray, spacing: tuple[float, float, float], margin: float) -> Grid:
-    """A grid of the given orientation and voxel size that covers `volume` and `margin` mm around it."""
-    corners = volume.corners() @ direction
-    low, high = corners.min(axis=0) - margin, corners.max(axis=0) + margin
-    size = np.ceil((high - low) / spacing).astype(int)
-    origin = direction @ (low + np.array(spacing) / 2)
-    return Grid(tuple(map(float, origin)), tuple(map(float, spacing)), _as_tuples(direction), tuple(map(int, size)))
+@dataclass(frozen=True)
+class Frame:
+    """Orientation and voxel size of an MRI volume that has a grid of its own.
+
+    Attributes:
+        direction: `(3, 3)`, as in `Grid`.
+        spacing: mm, as in `Grid`.
+    """
+
+    direction: np.ndarray
+    spacing: tuple[float, float, float]
+
+    def cover(self, volume: Grid) -> Grid:
+        """The grid in this frame that covers `volume` and a margin of a few mm around it."""
+        margin = 4.0 + max(self.spacing)
+        corners = volume.corners() @ self.direction
+        low, high = corners.min(axis=0) - margin, corners.max(axis=0) + margin
+        size = np.ceil((high - low) / self.spacing).astype(int)
+        origin = self.direction @ (low + np.array(self.spacing) / 2)
+        return Grid(tuple(map(float, origin)), self.spacing, _as_tuples(self.direction), tuple(map(int, size)))
 
 
 #: Noise of the 64 x 64 maps: range of its standard deviation relative to the level in grey and white matter. Follows
 #: the order of the Cramer-Rao bounds that 7 T FID-MRSI reports: lowest for the singlets, highest for Gly and Gln
-#: (approximately after Hingerl et al. 2020, Invest Radiol 55:239; Hangel et al. 2020, NeuroImage Clin 28:102433). Their
-#: size is held against the paper's Table 1: networks reach 30.8 dB PSNR against ground truth that is noisy itself,
-#: an error of 3 % of a map's range over the field of view and 5 % in the brain, that noise alone can't exceed.
+#: (approximately after Hingerl et al. 2020, Invest Radiol 55:239; Hangel et al. 2020, NeuroImage Clin 28:102433).
 _NOISE = {
-    "tCho": (0.02, 0.05),
-    "tCr": (0.02, 0.045),
-    "NAA": (0.02, 0.045),
-    "Gly": (0.06, 0.12),
-    "Gln": (0.05, 0.09),
-    "Glu": (0.03, 0.06),
-    "Ins": (0.035, 0.07),
+    "tCho": (0.04, 0.08),
+    "tCr": (0.04, 0.08),
+    "NAA": (0.04, 0.08),
+    "Gly": (0.12, 0.22),
+    "Gln": (0.10, 0.16),
+    "Glu": (0.06, 0.10),
+    "Ins": (0.08, 0.12),
 }
 
 #: Range of the share of brain voxels that the quality filter rejects.

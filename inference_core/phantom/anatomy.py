@@ -8,17 +8,19 @@ Head coordinates are LPS, in mm; those of the templates are RAS, in mm.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
-from inference_core.phantom.fields import Field, Sheets
+from inference_core.phantom.fields import Field, Sheets, interpolate, lengths, rotation
 
 #: Where the radial direction of the sulci starts, and at which radius they have their nominal spacing (RAS, mm).
 _FOLD_CENTRE = np.array([0.0, -18.0, 12.0])
 _FOLD_RADIUS = 65.0
 #: Subsampling of the templates' distance maps: they are smooth, and cost seconds at full resolution.
 _COARSE = 2
+#: Spacing of the lattice that tells where it is worth looking for the brain, mm.
+_EXTENT_STEP = 7.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def templates() -> Templates:
 
     t1_image = load_mni152_template(resolution=1)
     gm, wm = (
-        np.asarray(load(resolution=1).dataobj, dtype=np.float32)
+        np.ascontiguousarray(load(resolution=1).dataobj, dtype=np.float32)
         for load in (load_mni152_gm_template, load_mni152_wm_template)
     )
     solid = binary_fill_holes(np.asarray(t1_image.dataobj) > 0)
@@ -85,17 +87,9 @@ class Tissue:
     front: np.ndarray
 
 
-def _rotation(angles: np.ndarray) -> np.ndarray:
-    """Rotation by `angles` (radians) about x, then y, then z."""
-    matrix = np.eye(3)
-    for axis, angle in enumerate(angles):
-        first, second = [other for other in range(3) if other != axis]
-        turn = np.eye(3)
-        turn[first, first] = turn[second, second] = np.cos(angle)
-        turn[second, first] = np.sin(angle)
-        turn[first, second] = -np.sin(angle)
-        matrix = turn @ matrix
-    return matrix
+def _at(index: np.ndarray, *volumes: np.ndarray) -> list[np.ndarray]:
+    """Linear interpolation of each of `volumes` at fractional indices `(point, 3)`; their borders, 0, go on outside."""
+    return interpolate(volumes, np.clip(index, 0, np.array(volumes[0].shape) - 1.001))
 
 
 @dataclass(frozen=True)
@@ -109,7 +103,7 @@ class Push:
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Displacement in mm at `points`, `(point, 3)`."""
         away = points - self.centre
-        distance = np.linalg.norm(away, axis=1, keepdims=True)
+        distance = lengths(away)[:, None]
         # Rises linearly inside, so that the centre stays put, and decays outside.
         return away * (self.amount / self.reach * np.exp(0.5 - 0.5 * (distance / self.reach) ** 2))
 
@@ -153,7 +147,7 @@ class Anatomy:
             return Field.draw(rng, sigma), Field.draw(rng, sigma), Field.draw(rng, sigma)
 
         size = rng.uniform(0.93, 1.07) * rng.uniform(0.97, 1.03, 3)
-        turn = _rotation(np.deg2rad(np.clip(rng.normal(0, 4, 3), -10, 10)))
+        turn = rotation(np.deg2rad(np.clip(rng.normal(0, 4, 3), -10, 10)))
         flip = np.diag([-1.0 if rng.random() < 0.5 else 1.0, 1.0, 1.0])
         to_template = flip @ np.diag(1 / size) @ turn @ np.diag([-1.0, -1.0, 1.0])
         return cls(
@@ -174,50 +168,65 @@ class Anatomy:
             surface=rng.uniform(0.4, 0.75),
         )
 
-    @property
-    def length(self) -> float:
-        """Front-to-back length of the brain, in mm."""
-        return 178.0 * float(np.linalg.norm(np.linalg.inv(self.to_template)[:, 1]))
-
     def to_head(self, template_point: np.ndarray) -> np.ndarray:
         """Head coordinates (LPS mm) of a template point (RAS mm), but for the warps."""
         return np.linalg.solve(self.to_template, np.asarray(template_point, dtype=float)) + self.centre
 
+    @cached_property
+    def _lattice(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A coarse lattice, regular before the warps, and where the brain lies on it.
+
+        Returns:
+            Its first position (RAS mm), its positions `(x, y, z, 3)` in head coordinates, and a mask `(x, y, z)`.
+        """
+        low = templates().origin - _EXTENT_STEP * 4
+        size = np.ceil((np.array(templates().brain.shape) + 8 * _EXTENT_STEP) / _EXTENT_STEP).astype(int)
+        index = np.stack(np.meshgrid(*map(np.arange, size), indexing="ij"), axis=-1).reshape(-1, 3)
+        points = np.linalg.solve(self.to_template, (low + index * _EXTENT_STEP).T).T + self.centre
+        brain = _at(self._place(points) - templates().origin, templates().brain)[0] > 0
+        return low, points.reshape(*size, 3), brain.reshape(size)
+
+    @cached_property
+    def _surroundings(self) -> np.ndarray:
+        """The lattice's brain and what lies within a step of it: the lattice may step over what is thinner."""
+        from scipy.ndimage import binary_dilation
+
+        return binary_dilation(self._lattice[2], structure=np.ones((3, 3, 3)))
+
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest head coordinates of the brain, `(3,)` each, to a few mm."""
+        _, points, brain = self._lattice
+        return points[brain].min(axis=0), points[brain].max(axis=0)
+
     def maybe_brain(self, points: np.ndarray) -> np.ndarray:
-        """Which `points` `(point, 3)` may lie in the brain: cheap, and never wrongly False."""
-        depth = templates().coarse_depth
-        index = (points - self.centre) @ self.to_template.T - templates().origin
-        # The warps move the surface by less than this many mm.
-        reach = 3.2 * sum(amplitude for amplitude, _ in self.warps) + sum(push.amount for push in self.pushes)
-        index = np.rint(index / _COARSE).astype(np.int32)
-        inside = np.all((index >= 0) & (index < depth.shape), axis=1)
-        found = np.zeros(len(points), dtype=bool)
-        found[inside] = _near_brain(round(reach))[tuple(index[inside].T)]
-        return found
+        """Which `points` `(point, 3)` may lie in the brain: cheap, and generous at its surface."""
+        low, mask = self._lattice[0], self._surroundings
+        index = np.rint(((points - self.centre) @ self.to_template.T - low) / _EXTENT_STEP).astype(np.int32)
+        # Beyond the lattice there is none of the brain; its border is False.
+        index = np.clip(index, 0, np.array(mask.shape) - 1)
+        return mask.reshape(-1)[(index[:, 0] * mask.shape[1] + index[:, 1]) * mask.shape[2] + index[:, 2]]
 
-    def tissue(self, points: np.ndarray) -> Tissue:
-        """Tissue at `points` `(point, 3)`, head coordinates in mm."""
-        from scipy.ndimage import map_coordinates
-
-        base = templates()
+    def _place(self, points: np.ndarray) -> np.ndarray:
+        """Template coordinates (RAS mm) of `points` `(point, 3)`, warps and mass effect included."""
         for push in self.pushes:
             points = points - push(points)
         place = (points - self.centre) @ self.to_template.T
         for amplitude, fields in self.warps:
             place = place + amplitude * np.stack([field(points) for field in fields], axis=1)
-        fine = np.ascontiguousarray((place - base.origin).T)
-        coarse = fine / _COARSE
+        return place
 
-        def at(volume: np.ndarray, where: np.ndarray) -> np.ndarray:
-            return map_coordinates(volume, where, order=1, mode="constant", output=np.float32)
-
-        brain = np.clip((at(base.brain, fine) - self.surface) / 0.25 + 0.5, 0, 1)
-        gm, wm = at(base.gm, fine), at(base.wm, fine)
-        depth, near_ventricle = at(base.coarse_depth, coarse), at(base.coarse_ventricle, coarse)
+    def tissue(self, points: np.ndarray) -> Tissue:
+        """Tissue at `points` `(point, 3)`, head coordinates in mm."""
+        base = templates()
+        place = self._place(points)
+        index = place - base.origin
+        brain, gm, wm = _at(index, base.brain, base.gm, base.wm)
+        brain = np.clip((brain - self.surface) / 0.25 + 0.5, 0, 1)
+        depth, near_ventricle = _at(index / _COARSE, base.coarse_depth, base.coarse_ventricle)
 
         # Sulci run inwards: along a radius, the sheets' texture is stretched.
         radial = place - _FOLD_CENTRE
-        radius = np.linalg.norm(radial, axis=1, keepdims=True) + 1e-3
+        radius = lengths(radial)[:, None] + 1e-3
         sheet = self.sulci(radial * ((0.7 * _FOLD_RADIUS + 0.3 * radius) / radius))
         # The brain's surface is CSF's border too.
         sheet = np.minimum(sheet, depth + self.sulcus)
@@ -238,11 +247,3 @@ class Anatomy:
         np.exp(odds, out=odds)
         odds /= odds.sum(axis=0)
         return Tissue(brain, *odds, white=wm, depth=depth, height=place[:, 2], front=place[:, 1])
-
-
-@lru_cache(maxsize=8)
-def _near_brain(reach: int) -> np.ndarray:
-    """Coarse mask of what lies within `reach` mm of the template's brain."""
-    from scipy.ndimage import distance_transform_edt
-
-    return distance_transform_edt(templates().coarse_depth == 0) * _COARSE <= reach + 2 * _COARSE

@@ -4,6 +4,7 @@ A field samples a periodic noise texture, made once a process, at rotated, shift
 one interpolation a point, for any correlation length and any set of points.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -30,10 +31,10 @@ def _filtered_noise(seed: int, response: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _smooth_texture() -> np.ndarray:
-    """Gaussian noise of unit variance, `(96, 96, 96)`, periodic."""
+    """Gaussian noise of unit variance; periodic, with two planes of wrap-around."""
     # Filtering by a Gaussian of sigma s gives a correlation of sigma s * sqrt(2).
     response = np.exp(-2 * (np.pi * _frequencies() * _TEXTURE_SIGMA / np.sqrt(2)) ** 2)
-    return _filtered_noise(20240601, response).astype(np.float32)
+    return _wrapped(_filtered_noise(20240601, response))
 
 
 @lru_cache(maxsize=1)
@@ -46,7 +47,7 @@ def _sheet_texture() -> np.ndarray:
     steepness = np.sqrt(sum(slope**2 for slope in slopes))
     # Exact for a sinusoid: a phase divided by the wave number.
     phase = np.arctan2(2 * np.pi * wave * noise, steepness)
-    return (phase / (2 * np.pi * wave)).astype(np.float32)
+    return _wrapped(phase / (2 * np.pi * wave))
 
 
 def random_rotation(rng: np.random.Generator) -> np.ndarray:
@@ -56,10 +57,67 @@ def random_rotation(rng: np.random.Generator) -> np.ndarray:
     return q * np.linalg.det(q)
 
 
-def _sample(texture: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    from scipy.ndimage import map_coordinates
+def rotation(angles: np.ndarray) -> np.ndarray:
+    """Rotation matrix `(3, 3)` by `angles` (radians) about x, then y, then z."""
+    matrix = np.eye(3)
+    for axis, angle in enumerate(angles):
+        first, second = [other for other in range(3) if other != axis]
+        turn = np.eye(3)
+        turn[first, first] = turn[second, second] = np.cos(angle)
+        turn[second, first] = np.sin(angle)
+        turn[first, second] = -np.sin(angle)
+        matrix = turn @ matrix
+    return matrix
 
-    return map_coordinates(texture, positions.T, order=1, mode="grid-wrap", output=np.float32)
+
+def lengths(vectors: np.ndarray) -> np.ndarray:
+    """Euclidean lengths of `vectors` `(vector, 3)`; several times faster here than NumPy's norm."""
+    return np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+
+
+def interpolate(volumes: Sequence[np.ndarray], index: np.ndarray) -> list[np.ndarray]:
+    """Trilinear interpolation; less than half of the time of SciPy's, which works in double precision.
+
+    Args:
+        volumes: contiguous float32 `(x, y, z)`, all of one shape.
+        index: fractional indices `(point, 3)`, each from 0 to below its size less 1.
+
+    Returns:
+        Float32 `(point,)` for each volume.
+    """
+    whole = index.astype(np.int32)
+    fractions = (index - whole).astype(np.float32)
+    x, y, z = (np.ascontiguousarray(column) for column in fractions.T)
+    _, rows, columns = volumes[0].shape
+    corner = (whole[:, 0] * rows + whole[:, 1]) * columns + whole[:, 2]
+
+    def along_z(values: np.ndarray, offset: int) -> np.ndarray:
+        low = values.take(corner + offset)
+        low += z * (values.take(corner + (offset + 1)) - low)
+        return low
+
+    def along_y(values: np.ndarray, offset: int) -> np.ndarray:
+        low = along_z(values, offset)
+        low += y * (along_z(values, offset + columns) - low)
+        return low
+
+    results = []
+    for volume in volumes:
+        values = volume.reshape(-1)
+        low = along_y(values, 0)
+        low += x * (along_y(values, rows * columns) - low)
+        results.append(low)
+    return results
+
+
+def _sample(texture: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    # By hand: np.mod is many times slower.
+    return interpolate([texture], positions - _SIZE * np.floor(positions * (1 / _SIZE)))[0]
+
+
+def _wrapped(texture: np.ndarray) -> np.ndarray:
+    """`texture` with its first planes repeated at the end, so that positions up to its size can be interpolated."""
+    return np.pad(texture.astype(np.float32), (0, 2), mode="wrap")
 
 
 @dataclass(frozen=True)

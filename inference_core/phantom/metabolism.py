@@ -16,7 +16,7 @@ import numpy as np
 
 from inference_core.conditions import METABOLITES
 from inference_core.phantom.anatomy import Tissue
-from inference_core.phantom.contrast import Spot
+from inference_core.phantom.contrast import Spot, reached
 from inference_core.phantom.fields import Field
 from inference_core.phantom.tumour import Zones
 
@@ -142,8 +142,7 @@ class Metabolism:
                 local = field(points)
                 variation += amplitude * local
             value *= np.exp(variation) * (1 + (self.infiltration[index] - 1) * zones.infiltration)
-            for spot in self.spots[index]:
-                near, profile = spot.profile(points)
+            for spot, near, profile in reached(points, self.spots[index]):
                 # Half of a raised spot is independent of the tissue, so that it shows in all of it alike.
                 base = value[near]
                 if spot.amount > 0:

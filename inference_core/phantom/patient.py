@@ -7,9 +7,10 @@ import numpy as np
 
 from inference_core.conditions import METABOLITES, MRI_MATRIX, MRI_UPSAMPLING, SUPER_RESOLVED_MATRIX
 from inference_core.errors import InputError
-from inference_core.phantom.acquisition import Grid, Measurement, covering_grid, draw_mrsi_grid, rotation
+from inference_core.phantom.acquisition import Frame, Grid, Measurement, draw_mrsi_grid
 from inference_core.phantom.anatomy import Anatomy, Tissue
-from inference_core.phantom.contrast import Contrast, Spot
+from inference_core.phantom.contrast import Contrast, Spot, reached
+from inference_core.phantom.fields import rotation
 from inference_core.phantom.metabolism import Metabolism, draw_silent_spots
 from inference_core.phantom.tumour import Tumour, Zones
 
@@ -53,7 +54,7 @@ class SimulatedPatient:
         t1, flair: the sequences.
         measurement: the maps' noise and quality filter.
         mrsi: the grid of the 64 x 64 maps.
-        t1_grid, flair_grid: native grids of the MRI.
+        t1_frame, flair_frame: orientation and voxels of the native MRI.
     """
 
     seed: int
@@ -64,12 +65,26 @@ class SimulatedPatient:
     flair: Contrast
     measurement: Measurement
     mrsi: Grid
-    t1_grid: Grid
-    flair_grid: Grid
+    t1_frame: Frame
+    flair_frame: Frame
 
-    def grid(self) -> Grid:
-        """Grid of the 64 x 64 maps: origin, spacing (mm), direction and size, LPS."""
-        return self.mrsi
+    def grid(self, count: int | None = None) -> Grid:
+        """Grid of the 64 x 64 maps (LPS, mm): of `count` neighbouring slices in the middle, or of all if None.
+
+        Raises:
+            InputError: if the patient does not have `count` slices.
+        """
+        first = (self.mrsi.size[2] - self._checked(count)) // 2
+        origin = np.asarray(self.mrsi.origin) + first * self.mrsi.to_head[:, 2]
+        return replace(self.mrsi, origin=tuple(map(float, origin)), size=(*self.mrsi.size[:2], self._checked(count)))
+
+    def _checked(self, count: int | None) -> int:
+        available = self.mrsi.size[2]
+        if count is None:
+            return available
+        if not 1 <= count <= available:
+            raise InputError(f"Simulated patient {self.seed} has {available} MRSI slices: ask for 1 to {available}.")
+        return int(count)
 
     def rng(self, *stream: int) -> np.random.Generator:
         """Random numbers that depend on the seed and on `stream` alone."""
@@ -84,40 +99,64 @@ class SimulatedPatient:
         return tissue, zones
 
     def mri(self, contrast: Contrast, grid: Grid, stream: int) -> np.ndarray:
-        """One sequence on any grid: float32 `(slice, row, column)`, relative to normal tissue's brightest."""
+        """One sequence on any grid: float32 `(slice, row, column)`, relative to normal tissue's brightest.
+
+        Slices thicker than 1.5 mm are means over their thickness.
+        """
         volume = np.zeros(grid.size[::-1], dtype=np.float32)
         noise = self.rng(stream, 1)
-        for index in range(grid.size[2]):
-            points = grid.points([index]).reshape(-1, 3)
-            inside = np.flatnonzero(self.anatomy.maybe_brain(points))
-            if inside.size:
+        layers = max(round(grid.spacing[2] / 1.2), 1)
+        depths = (np.arange(layers) + 0.5) / layers - 0.5
+        for index, plane in enumerate(volume):
+            flat = plane.reshape(-1)
+            for depth in depths:
+                points = grid.points([index + depth]).reshape(-1, 3)
+                inside = np.flatnonzero(self.anatomy.maybe_brain(points))
                 points = points[inside]
-                volume[index].reshape(-1)[inside] = contrast.signal(points, *self.matter(points))
-            volume[index] = contrast.measure(volume[index], grid.spacing[1::-1], noise)
+                if inside.size:
+                    flat[inside] += contrast.signal(points, *self.matter(points)) / np.float32(layers)
+            if flat.any():
+                plane[:] = contrast.measure(plane, grid.spacing[1::-1], noise)
         return volume
 
-    def t1_volume(self) -> np.ndarray:
-        """T1 on its native grid, float32 `(slice, row, column)`."""
-        return self.mri(self.t1, self.t1_grid, _T1_NOISE)
+    def t1_volume(self, covered: Grid | None = None) -> tuple[np.ndarray, Grid]:
+        """T1 on its native grid around the `covered` one (the maps' if None).
 
-    def flair_volume(self) -> np.ndarray:
-        """FLAIR on its native grid, float32 `(slice, row, column)`."""
-        return self.mri(self.flair, self.flair_grid, _FLAIR_NOISE)
+        Returns:
+            Float32 `(slice, row, column)`, and the grid.
+        """
+        return self._native(self.t1, self.t1_frame, covered, _T1_NOISE)
+
+    def flair_volume(self, covered: Grid | None = None) -> tuple[np.ndarray, Grid]:
+        """FLAIR on its native grid; the same as `t1_volume` but for the contrast."""
+        return self._native(self.flair, self.flair_frame, covered, _FLAIR_NOISE)
+
+    def _native(self, contrast: Contrast, frame: Frame, covered: Grid | None, stream: int) -> tuple[np.ndarray, Grid]:
+        grid = frame.cover(covered or self.mrsi)
+        return self.mri(contrast, grid, stream), grid
 
     def slices(self, count: int | None = None) -> SliceStack:
         """`count` of the patient's MRSI slices, evenly spread, or all if None.
 
-        A slice's maps are the same whatever the count. T1 and FLAIR are divided by the maximum over the slices asked for.
+        A slice's maps are the same whatever the count. T1 and FLAIR are divided by their maximum over the slices that
+        are asked for.
 
         Raises:
             InputError: if the patient does not have `count` slices.
         """
-        available = self.mrsi.size[2]
-        if count is None:
-            count = available
-        if not 1 <= count <= available:
-            raise InputError(f"Patient {self.seed} has {available} MRSI slices: {count} can't be taken from it.")
-        chosen = ((np.arange(count) + 0.5) * available / count).astype(int)
+        count = self._checked(count)
+        return self._stack(((np.arange(count) + 0.5) * self.mrsi.size[2] / count).astype(int))
+
+    def middle_slices(self, count: int | None = None) -> SliceStack:
+        """`count` neighbouring MRSI slices in the middle, or all if None: the ones on `grid(count)`.
+
+        Raises:
+            InputError: if the patient does not have `count` slices.
+        """
+        count = self._checked(count)
+        return self._stack((self.mrsi.size[2] - count) // 2 + np.arange(count))
+
+    def _stack(self, chosen: np.ndarray) -> SliceStack:
         parts = [self._slice(int(index)) for index in chosen]
         t1, flair = (np.stack([part[key] for part in parts]) for key in ("t1", "flair"))
         maps = {key: np.stack([part[key] for part in parts], axis=1) for key in ("truth", "acquired", "mask", "silent")}
@@ -141,8 +180,8 @@ class SimulatedPatient:
             return volume.reshape(MRI_UPSAMPLING, matrix, matrix)
 
         def voxel_mean(values: np.ndarray) -> np.ndarray:
-            blocks = plane(values).reshape(MRI_UPSAMPLING, side, MRI_UPSAMPLING, side, MRI_UPSAMPLING)
-            return blocks.mean(axis=(0, 2, 4))
+            blocks = plane(values).sum(axis=0).reshape(side, MRI_UPSAMPLING, side, MRI_UPSAMPLING)
+            return blocks.sum(axis=(1, 3)) / np.float32(MRI_UPSAMPLING**3)
 
         part = {}
         for name, contrast, stream in (("t1", self.t1, _T1_NOISE), ("flair", self.flair, _FLAIR_NOISE)):
@@ -162,26 +201,29 @@ class SimulatedPatient:
         acquired *= brain > _MEASURED
 
         normal = self.rng(_FIT_NOISE, index).standard_normal((metabolites, side * side))
-        csf = voxel_mean(tissue.csf * tissue.brain).reshape(-1)
-        passes = self.measurement.passes(centres, inhomogeneity, csf, normal).reshape(metabolites, side, side)
+        csf = voxel_mean(tissue.csf * tissue.brain)
+        passes = self.measurement.passes(centres, inhomogeneity, csf.reshape(-1), normal)
         deep = (coarse.depth >= self.measurement.erosion).reshape(side, side)
 
         silent = np.zeros((metabolites, side * side), dtype=np.int8)
         for metabolite, spots in enumerate(self.metabolism.spots):
-            for spot in spots:
-                near, profile = spot.profile(centres)
-                silent[metabolite, near[profile >= 0.5]] = 1 if spot.amount > 0 else -1
+            for spot, near, profile in reached(centres, spots):
+                silent[metabolite, near[profile >= 0.5]] += 1 if spot.amount > 0 else -1
         solid = voxel_mean((zones.necrosis + zones.rim) * tissue.brain)
+        # In the tumour and in CSF there is nothing for a spot to change.
+        changeable = (brain > _BRAIN) & (solid < 0.1) & (csf < 0.5)
         return part | {
             "truth": truth.astype(np.float32),
             "acquired": acquired.astype(np.float32),
-            "mask": passes & (brain > _BRAIN) & deep,
+            "mask": passes.reshape(metabolites, side, side) & (brain > _BRAIN) & deep,
+            "silent": np.sign(silent).reshape(metabolites, side, side) * changeable,
             "tumour": (solid > 0.5) & (brain > _BRAIN),
-            "silent": silent.reshape(metabolites, side, side) * (brain > _BRAIN),
         }
 
 
-def _places(rng: np.random.Generator, anatomy: Anatomy, grid: Grid, count: int, depth: float, white: bool) -> np.ndarray:
+def _places(
+    rng: np.random.Generator, anatomy: Anatomy, grid: Grid, count: int, *, depth: float, white: bool
+) -> np.ndarray:
     """`count` random places `(place, 3)` inside the grid's volume and `depth` mm below the brain's surface.
 
     In parenchyma, and in white matter if `white`.
@@ -215,8 +257,11 @@ def simulate_patient(seed: int) -> SimulatedPatient:
         raise InputError("The seed of a simulated patient must be an integer of at least 0.")
     rng = np.random.default_rng([seed, _PATIENT])
     anatomy = Anatomy.draw(rng)
-    middle = anatomy.to_head([0.0, -18.0, rng.uniform(8, 34)])
-    grid = draw_mrsi_grid(rng, middle, anatomy.length)
+    low, high = anatomy.bounds()
+    middle = (low + high) / 2
+    # From the basal ganglia to the centrum semiovale.
+    middle[2] = anatomy.to_head([0.0, -18.0, rng.uniform(8, 34)])[2]
+    grid = draw_mrsi_grid(rng, middle, length=high[1] - low[1])
 
     tumours = []
     count = int(rng.choice([0, 1, 2], p=[0.15, 0.72, 0.13]))
@@ -237,7 +282,9 @@ def simulate_patient(seed: int) -> SimulatedPatient:
     t1 = Contrast.draw_t1(rng, shadows + lesions(5, (-0.35, 0.35), white=False))
     flair = Contrast.draw_flair(rng, white_matter_lesions)
 
-    thick = rng.uniform(1.0, 3.0)
+    # T1 in sagittal slices, FLAIR in axial ones.
+    t1_frame = Frame(_native_direction(rng, (1, 2, 0)), (1.0, 1.0, float(rng.uniform(0.9, 1.1))))
+    flair_frame = Frame(_native_direction(rng, (0, 1, 2)), (0.95, 0.95, float(rng.uniform(1.0, 3.0))))
     return SimulatedPatient(
         seed=seed,
         anatomy=anatomy,
@@ -247,7 +294,6 @@ def simulate_patient(seed: int) -> SimulatedPatient:
         flair=flair,
         measurement=Measurement.draw(rng, metabolism.level),
         mrsi=grid,
-        # T1 in sagittal slices, FLAIR in axial ones.
-        t1_grid=covering_grid(grid, _native_direction(rng, (1, 2, 0)), (1.0, 1.0, float(rng.uniform(0.9, 1.1))), 4.0),
-        flair_grid=covering_grid(grid, _native_direction(rng, (0, 1, 2)), (0.95, 0.95, float(thick)), 4.0 + float(thick)),
+        t1_frame=t1_frame,
+        flair_frame=flair_frame,
     )

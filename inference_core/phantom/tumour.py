@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from inference_core.phantom.anatomy import Push
-from inference_core.phantom.fields import Field, random_rotation
+from inference_core.phantom.fields import Field, lengths, random_rotation
 
 
 def _soft_step(distance: np.ndarray, width: float) -> np.ndarray:
@@ -114,11 +114,11 @@ class Tumour:
         """
         zones = Zones.none(len(points))
         reach = (max(self.oedema, self.infiltration) + 4 * self.irregularity + 6) * 1.8
-        near = np.flatnonzero(np.linalg.norm(points - self.centre, axis=1) < reach)
+        near = np.flatnonzero(lengths(points - self.centre) < reach)
         if near.size == 0:
             return zones
         here = points[near]
-        distance = np.linalg.norm((here - self.centre) @ self.shape.T, axis=1)
+        distance = lengths((here - self.centre) @ self.shape.T)
         uneven = self.irregularity * (0.8 * self.coarse(here) + 0.45 * self.fine(here))
         solid = _soft_step(distance + uneven - self.radius, self.edge)
         core = _soft_step(distance + uneven + 1.2 * self.core_shift(here) - self.necrosis, 1.5)

@@ -1,0 +1,119 @@
+"""Reading a folder of patients with metabolite maps at full resolution, as `mrsi-superres phantom` writes it."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from inference_core.conditions import METABOLITES, SUPER_RESOLVED_MATRIX
+from inference_core.data.slice_set import SliceSet
+from inference_core.errors import InputError
+from inference_core.geometry import mri_slabs, padded_array, super_resolved_grid
+from inference_core.inputs import check_map, check_mri, read_image
+
+#: A slice with fewer brain voxels than this is left out (compare the paper's slice selection, Sec. 3.1).
+_FEWEST_BRAIN_VOXELS = 300
+
+
+def find_patients(folder: Path) -> list[Path]:
+    """The patients' folders `sub-*` that hold maps at full resolution, in order.
+
+    Raises:
+        InputError: if there is none.
+    """
+    if not folder.is_dir():
+        raise InputError(f"The folder '{folder}' does not exist: check its path.")
+    patients = sorted(p for p in folder.glob("sub-*") if any(p.glob("mrsi/*_res-high_*.nii.gz")))
+    if not patients:
+        raise InputError(
+            f"'{folder}' holds no patients: folders such as sub-0001/mrsi are expected, with maps such as "
+            "*_res-high_desc-acquired_NAA.nii.gz, as `mrsi-superres phantom` writes them."
+        )
+    return patients
+
+
+def _one(patient: Path, pattern: str) -> Path:
+    found = sorted(patient.glob(pattern))
+    if len(found) != 1:
+        raise InputError(f"Patient '{patient}' has {len(found)} files {pattern} instead of one: add or remove some.")
+    return found[0]
+
+
+def read_patient(patient: Path, number: int) -> SliceSet:
+    """A patient's slices with enough brain.
+
+    Ground truth is the noise-free map where there is one (simulated patients), else the acquired one. Its voxels are
+    valid where the file `desc-valid` says so, or where the map is above 0 if there is none. A metabolite without a
+    map has no valid voxels.
+
+    Args:
+        patient: the folder `sub-*`.
+        number: to know the patient's slices by.
+
+    Raises:
+        InputError: for missing or unusable files, or maps that are not 64 x 64 voxels or not on one grid.
+    """
+    t1, flair = (
+        check_mri(read_image(_one(patient, f"anat/*_{suffix}.nii.gz"), role), role)
+        for suffix, role in (("T1w", "T1"), ("FLAIR", "FLAIR"))
+    )
+    maps, grid = {}, None
+    for kind in ("acquired", "truth", "valid"):
+        for index, name in enumerate(METABOLITES):
+            for path in patient.glob(f"mrsi/*_res-high_desc-{kind}_{name}.nii.gz"):
+                image = check_map(read_image(path, "map"))
+                own = super_resolved_grid(image)
+                if (own.rows, own.columns) != (SUPER_RESOLVED_MATRIX,) * 2 or own != (grid or own):
+                    raise InputError(
+                        f"The map '{path}' is not on the 64 x 64 grid of the patient's other maps: resample it first."
+                    )
+                grid = own
+                maps[kind, index] = padded_array(image, own)
+    if not any(kind == "acquired" for kind, _ in maps):
+        raise InputError(f"Patient '{patient}' has no map *_res-high_desc-acquired_*.nii.gz: add one.")
+    nothing = np.zeros((grid.slices, SUPER_RESOLVED_MATRIX, SUPER_RESOLVED_MATRIX), dtype=np.float32)
+    indices = range(len(METABOLITES))
+    acquired = np.stack([np.nan_to_num(maps.get(("acquired", i), nothing)).clip(0) for i in indices])
+    target = np.stack([maps.get(("truth", i), acquired[i]) for i in indices])
+    valid = np.stack([maps.get(("valid", i), acquired[i]) > 0 for i in indices])
+    enough = valid.any(axis=0).sum(axis=(1, 2)) >= _FEWEST_BRAIN_VOXELS
+    if not enough.any():
+        raise InputError(f"Patient '{patient}' has no slice with {_FEWEST_BRAIN_VOXELS} valid voxels: leave it out.")
+    return SliceSet(
+        t1=mri_slabs(t1, grid, "T1")[enough].astype(np.float16),
+        flair=mri_slabs(flair, grid, "FLAIR")[enough].astype(np.float16),
+        acquired=acquired[:, enough],
+        target=target[:, enough],
+        valid=valid[:, enough],
+        patient=np.full(enough.sum(), number),
+    )
+
+
+def read_patients(
+    folder: Path, progress: Callable[[Iterable], Iterable] = iter, patients: list[Path] | None = None
+) -> SliceSet:
+    """All slices of a folder's patients, or of those given.
+
+    Raises:
+        InputError: as `find_patients` and `read_patient`.
+    """
+    patients = find_patients(folder) if patients is None else patients
+    return SliceSet.concatenate(read_patient(patient, number) for number, patient in enumerate(progress(patients)))
+
+
+def read_training_patients(
+    folder: Path, validation: int, progress: Callable[[Iterable], Iterable] = iter
+) -> tuple[SliceSet, SliceSet | None]:
+    """A folder's slices to train on, and the last `validation` patients' to validate on, or None for 0.
+
+    Raises:
+        InputError: if no patient is left to train on, and as `read_patients`.
+    """
+    patients = find_patients(folder)
+    if len(patients) <= validation:
+        raise InputError(
+            f"'{folder}' has {len(patients)} patients, {validation} of which would validate: none is left to train on."
+        )
+    first = len(patients) - validation
+    held_out = read_patients(folder, progress, patients[first:]) if validation else None
+    return read_patients(folder, progress, patients[:first]), held_out

@@ -1,0 +1,97 @@
+"""Measure a network against zero-filling and bicubic interpolation: `mrsi-superres evaluate`."""
+
+import argparse
+from pathlib import Path
+
+#: Seeds of simulated patients that neither train nor validate.
+_TEST_SEEDS = 2_000_000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    data = parser.add_mutually_exclusive_group()
+    data.add_argument("--data", type=Path, help="folder of patients, as `mrsi-superres phantom` writes them")
+    data.add_argument("--simulated", type=int, default=12, metavar="N", help="measure on N simulated patients (12)")
+    parser.add_argument(
+        "--first-seed", type=int, default=_TEST_SEEDS, help=f"of the simulated patients ({_TEST_SEEDS})"
+    )
+    parser.add_argument("--slices", type=int, default=4, help="slices of each simulated patient (4)")
+    parser.add_argument(
+        "--n", type=int, nargs="+", default=[16, 20, 24, 28, 32], help="input resolutions (16 20 ... 32)"
+    )
+    parser.add_argument("--sharpness", type=float, nargs="+", default=[0.0], help="lambdas to measure (0)")
+    parser.add_argument("--weights", type=Path, help="weights instead of the default ones (.safetensors)")
+    parser.add_argument("--device", help="cpu, cuda or mps (the fastest there is)")
+    parser.add_argument("--output", type=Path, help="JSON file for the figures")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print tables by n and by metabolite, and write the figures as JSON if asked to."""
+    from tqdm import tqdm
+
+    from inference_core.conditions import METABOLITES, check_sharpness
+    from inference_core.devices import choose_device
+    from inference_core.engine.folded_network import FoldedNetwork
+    from inference_core.evaluation.comparison import compare, mean_by
+    from inference_core.evaluation.methods import bicubic, network_method, zero_filling
+    from inference_core.outputs import check_folder
+    from inference_core.weights_io import load_weights
+
+    if arguments.output:
+        check_folder(arguments.output.parent)
+    sharpness = [check_sharpness(value) for value in arguments.sharpness]
+    device, reason = choose_device(arguments.device)
+    print(f"Device: {device} ({reason})")
+    network, info = load_weights(arguments.weights)
+    network = FoldedNetwork(network.to(device))
+    methods = {"zero-filling": zero_filling, "bicubic": bicubic}
+    methods |= {f"lambda = {value:g}": network_method(network, value) for value in sharpness}
+    slices = _slices(arguments)
+    scores = compare(methods, slices, arguments.n, progress=lambda jobs: tqdm(jobs, desc="Measuring", unit="batch"))
+    print(f"{len(slices)} slices, mean PSNR (dB) / SSIM / energy outside the measured k-space relative to the truth's")
+    figures = {"weights": info.path.name, "sha256": info.sha256, "slices": len(slices)}
+    for key, values in (("n", arguments.n), ("metabolite", METABOLITES), ("all", ["all"])):
+        means = (
+            mean_by(scores, "method", key)
+            if key != "all"
+            else {(method, "all"): mean for (method,), mean in mean_by(scores, "method").items()}
+        )
+        print(_table(key, values, list(methods), means))
+        figures[key] = {str(v): {m: means[m, v] for m in methods if (m, v) in means} for v in values}
+    if arguments.output:
+        _write_json(arguments.output, figures)
+    return 0
+
+
+def _slices(arguments: argparse.Namespace):
+    from tqdm import tqdm
+
+    if arguments.data:
+        from inference_core.data.study import read_patients
+
+        return read_patients(arguments.data, tqdm)
+    from inference_core.data.simulated import simulate_cohort
+
+    seeds = range(arguments.first_seed, arguments.first_seed + arguments.simulated)
+    return simulate_cohort(seeds, arguments.slices, progress=lambda p: tqdm(p, total=len(seeds), desc="Simulating"))
+
+
+def _table(key: str, values: list, methods: list[str], means: dict) -> str:
+    """A Markdown table: a row a value, a column a method."""
+    lines = ["", f"| {key} | " + " | ".join(methods) + " |", "|---" * (len(methods) + 1) + "|"]
+    for value in values:
+        cells = [
+            "{:.2f} / {:.3f} / {:.2f}".format(*means[method, value]) if (method, value) in means else "-"
+            for method in methods
+        ]
+        lines.append(f"| {value} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _write_json(path: Path, figures: dict) -> None:
+    import json
+
+    from inference_core.outputs import atomic_path
+
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
