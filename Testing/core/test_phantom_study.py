@@ -113,8 +113,8 @@ def test_native_grids_are_their_own(study):
     assert len({tuple(np.round(image.GetDirection(), 3)) for image in images}) == 3
 
 
-def test_patients_share_a_folder(study, tmp_path, monkeypatch):
-    _share_rendering(monkeypatch)
+def test_patients_share_a_folder(tmp_path, monkeypatch):
+    _without_native_mri(monkeypatch)
     for seed in (12, 3, 12):
         write_study(simulate_patient(seed), tmp_path, (16,), slices=1)
     rows = list(csv.DictReader((tmp_path / "participants.tsv").open(), delimiter="\t"))
@@ -124,13 +124,13 @@ def test_patients_share_a_folder(study, tmp_path, monkeypatch):
 
 
 def test_a_lone_sample_has_no_files_about_a_dataset(tmp_path, monkeypatch):
-    _share_rendering(monkeypatch)
+    _without_native_mri(monkeypatch)
     write_study(simulate_patient(3), tmp_path, (16,), slices=1, single=True)
     assert {path.name for path in tmp_path.iterdir()} == {"anat", "mrsi"}
     assert (tmp_path / "anat/sub-0003_T1w.nii.gz").is_file()
 
 
-def _share_rendering(monkeypatch):
+def _without_native_mri(monkeypatch):
     """Empty native volumes: rendering them takes seconds, and these tests are about files."""
     from inference_core.phantom.patient import SimulatedPatient
 

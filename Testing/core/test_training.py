@@ -131,8 +131,9 @@ def test_settings_that_cannot_be_trained_with_are_refused(wrong):
 
 
 def _command(folder, cache):
-    arguments = "--simulated 1 --slices 2 --validation 0 --steps 6 --batch-size 1 --no-adversarial --checkpoint-every 2 --device cpu"
-    return [sys.executable, str(TRAIN), "--output", str(folder), "--cache", str(cache), *arguments.split()]
+    data = f"--simulated 1 --slices 2 --validation 0 --cache {cache}"
+    length = "--steps 6 --batch-size 1 --no-adversarial --checkpoint-every 2 --device cpu"
+    return [sys.executable, str(TRAIN), "--output", str(folder), *data.split(), *length.split()]
 
 
 def test_a_run_ended_by_kill_9_resumes_exactly(tmp_path):
