@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     methods |= {f"lambda = {value:g}": network_method(network, value) for value in sharpness}
     slices = _slices(arguments)
     scores = compare(methods, slices, arguments.n, progress=lambda jobs: tqdm(jobs, desc="Measuring", unit="batch"))
-    print(f"{len(slices)} slices, mean PSNR (dB) / SSIM / energy outside the measured k-space relative to the truth's")
+    print(f"{len(slices)} slices, mean PSNR (dB) / SSIM / energy of fine detail relative to the truth's")
     figures = {"weights": info.path.name, "sha256": info.sha256, "slices": len(slices)}
     for key, values in (("n", arguments.n), ("metabolite", METABOLITES), ("all", ["all"])):
         means = (

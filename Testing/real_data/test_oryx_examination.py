@@ -9,7 +9,9 @@ import torch
 
 from inference_core import InputWarning, SuperResolver, kspace
 
-MEASURED = ("tCho", "tCr", "NAA", "Gln", "Glu", "Ins")
+#: Each metabolite of the examination, and how far its result's mean may be from the zero-filled map's. Unfiltered, the
+#: last three hold failed fits at the edge, up to 50 times as bright as the brain, whose ringing is all over the map.
+MEASURED = {"tCho": 0.15, "tCr": 0.15, "NAA": 0.15, "Gln": 0.6, "Glu": 0.6, "Ins": 0.6}
 
 
 @pytest.fixture(scope="module")
@@ -23,26 +25,27 @@ def results(examination):
         with pytest.warns(InputWarning) as warned:
             prepared = resolver.prepare(image, t1, t2)
         array = resolver.super_resolve(prepared, metabolite, 0.02)
-        results[metabolite] = image, prepared, array, [str(w.message) for w in warned]
+        results[metabolite] = prepared, array, [str(w.message) for w in warned]
     return results, t1
 
 
 def test_it_warns_that_the_resolution_is_outside_the_trained_range(results):
-    for _, _, _, warned in results[0].values():
+    for _, _, warned in results[0].values():
         assert any("n = 14 is outside the trained range of 16 to 32" in message for message in warned)
 
 
 def test_results_are_finite_and_in_the_inputs_units(results):
-    for image, _, array, _ in results[0].values():
+    for metabolite, (prepared, array, _) in results[0].items():
         assert array.shape == (3, 64, 64)
         assert np.isfinite(array).all()
-        measured = sitk.GetArrayFromImage(image)
-        assert np.median(array[array > 0]) == pytest.approx(np.median(measured[measured > 0]), rel=0.5)
+        filled = kspace.zero_filled(torch.from_numpy(prepared.low_resolution), (64, 64)).numpy()
+        expected = pytest.approx(filled[prepared.brain].mean(), rel=MEASURED[metabolite])
+        assert array[prepared.brain].mean() == expected
 
 
 def test_nothing_appears_outside_the_brain(results):
     by_metabolite, t1 = results
-    for _, prepared, array, _ in by_metabolite.values():
+    for prepared, array, _ in by_metabolite.values():
         grid = prepared.grid
         reference = sitk.GetImageFromArray(array)
         reference.SetOrigin(grid.origin)
@@ -55,10 +58,14 @@ def test_nothing_appears_outside_the_brain(results):
 
 def test_measured_k_space_is_kept_before_masking(results):
     resolver = SuperResolver.load(device="cpu")
-    for metabolite, (_, prepared, _, _) in results[0].items():
+    for metabolite, (prepared, _, _) in results[0].items():
         everywhere = replace(prepared, brain=np.ones_like(prepared.brain))
         unmasked = resolver.super_resolve(everywhere, metabolite, 0.0)
-        measured = kspace.measured_kspace(torch.from_numpy(prepared.low_resolution), (64, 64))
-        kept = kspace.truncate(kspace.to_kspace(torch.from_numpy(unmasked)), (14, 14))
-        # Exact but for the magnitude, which turns negative ringing around.
-        assert (kept - measured).norm() < 0.1 * measured.norm()
+        low_resolution = torch.from_numpy(prepared.low_resolution)
+        measured = kspace.measured_kspace(low_resolution, (64, 64))
+
+        def deviation(image, measured=measured):
+            return (kspace.truncate(kspace.to_kspace(image), (14, 14)) - measured).norm()
+
+        # Exact but for the magnitude, which turns ringing below 0 around and changes the zero-filled map likewise.
+        assert deviation(torch.from_numpy(unmasked)) < 2.5 * deviation(kspace.zero_filled(low_resolution, (64, 64)))

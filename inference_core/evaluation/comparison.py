@@ -23,7 +23,7 @@ class Score:
         slice: index into the slices compared on.
         psnr: in dB.
         ssim: structural similarity.
-        sharpness: energy outside the measured k-space relative to the ground truth's.
+        sharpness: energy of fine detail relative to the ground truth's.
     """
 
     method: str
@@ -67,8 +67,8 @@ def compare(
         for name, method in methods.items():
             outputs = (method(batch).cpu() * batch.mask).numpy()[:, 0]
             scores += [
-                Score(name, n, METABOLITES[m], int(i), psnr(o, t), ssim(o, t), high_frequency_energy(o, t, n))
-                for i, o, t in zip(indices, outputs, truths, strict=True)
+                Score(name, n, METABOLITES[m], int(i), psnr(o, t), ssim(o, t), high_frequency_energy(o, t, v))
+                for i, o, t, v in zip(indices, outputs, truths, slices.valid[m, indices], strict=True)
             ]
     return scores
 
