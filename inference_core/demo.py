@@ -22,23 +22,18 @@ def run(arguments: argparse.Namespace) -> int:
     """Write super-resolved maps, `comparison.png` and `overlay.png` into the output folder."""
     import time
 
-    from inference_core.evaluation.figures import comparison_figure, overlay_figure, save_figure
-    from inference_core.outputs import check_folder
+    from inference_core.evaluation.figures import maps_figure, save_figure
+    from inference_core.outputs import make_folder
     from inference_core.super_resolver import SuperResolver
 
-    # The folder itself may be new; what it lies in must be there.
-    output = arguments.output
-    if not output.exists():
-        check_folder(output.absolute().parent)
-        output.mkdir()
-    check_folder(output)
+    output = make_folder(arguments.output)
     resolver = SuperResolver.load(arguments.weights, arguments.device)
     print(f"Device: {resolver.device} ({resolver.device_reason})")
     start = time.perf_counter()
     rows = [_row(resolver, arguments.patient, metabolite, n, output) for metabolite, n in _ROWS]
     seconds = time.perf_counter() - start
-    for name, draw in (("comparison", comparison_figure), ("overlay", overlay_figure)):
-        save_figure(draw(rows, _NOTE), output / f"{name}.png")
+    for name, over_flair in (("comparison", False), ("overlay", True)):
+        save_figure(maps_figure(rows, _NOTE, over_flair), output / f"{name}.png")
         print(f"{output / f'{name}.png'}")
     print(f"Super-resolved {len(_ROWS)} maps at {len(_SHARPNESS)} sharpness settings in {seconds:.1f} s.")
     return 0

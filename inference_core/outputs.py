@@ -54,6 +54,19 @@ def check_folder(folder: str | Path) -> Path:
     return folder
 
 
+def make_folder(folder: str | Path) -> Path:
+    """`folder` as a path, made if only its last part does not exist yet, if files can be written into it.
+
+    Raises:
+        InputError: as `check_folder`; also if what it lies in does not exist.
+    """
+    folder = Path(folder)
+    if not folder.exists():
+        check_folder(folder.absolute().parent)
+        folder.mkdir()
+    return check_folder(folder)
+
+
 def _extension(path: Path) -> str:
     for extension in IMAGE_EXTENSIONS:
         if path.name.endswith(extension) and len(path.name) > len(extension):

@@ -60,12 +60,14 @@ def run(arguments: argparse.Namespace) -> int:
     from inference_core.data.batches import TrainingBatches
     from inference_core.devices import choose_device
     from inference_core.networks import count_parameters, create_network
+    from inference_core.outputs import make_folder
     from inference_core.training.settings import TrainingSettings
     from inference_core.training.trainer import Trainer
     from inference_core.weights_io import load_weights, save_weights
 
     device, reason = choose_device(arguments.device)
     print(f"Device: {device} ({reason})", flush=True)
+    make_folder(arguments.output)
     torch.manual_seed(arguments.seed)
     network = create_network("multi-conditional") if arguments.init is None else load_weights(arguments.init)[0]
     slices, validation = _load_data(arguments)

@@ -133,6 +133,13 @@ def test_phantom_writes_a_study_that_predict_takes(tmp_path, arguments):
     assert predict(arguments | inputs) == 0
 
 
+@pytest.mark.parametrize("command", ["phantom", "demo", "train --simulated 1 --steps 1"])
+def test_an_output_folder_in_a_missing_one_is_refused_at_once(command, tmp_path, capsys):
+    assert main([*command.split(), "--output", str(tmp_path / "missing" / "folder")]) == 2
+    assert "missing' does not exist" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_demo_draws_its_figures(patient, tmp_path):
     output = tmp_path / "demo"
     assert main(["demo", "--output", str(output), "--patient", str(patient), "--device", "cpu"]) == 0

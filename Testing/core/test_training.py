@@ -77,6 +77,7 @@ def _train(folder, steps, stop=None, **options):
     settings = TrainingSettings(
         steps=steps, batch_size=1, critic_steps=1, critic_warm_up=2, averaging=0.9, learning_rate=1e-3, **options
     )
+    folder.mkdir(exist_ok=True)
     torch.manual_seed(0)
     trainer = Trainer(create_network("multi-conditional"), TrainingBatches(random_slices(), 1, 3), settings, folder)
     if stop is not None:

@@ -1,6 +1,6 @@
 """Figures of super-resolved maps: beside each other with their scores, and over the patient's FLAIR."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,60 +82,48 @@ def _show(axes, image: np.ndarray, view: tuple[float, float, float, float], **op
     return shown
 
 
-def _canvas(rows: int, columns: int, note: str) -> tuple["Figure", np.ndarray]:
+def _canvas(rows: list[Row], note: str) -> tuple["Figure", np.ndarray]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(1.75 * columns + 0.9, 2.02 * rows + 0.75), layout="constrained")
+    columns = len(rows[0].panels)
+    # Inches; captions need room below each row.
+    height = 1.83 if any(panel.caption for panel in rows[0].panels) else 1.66
+    figure = Figure(figsize=(1.75 * columns + 0.9, height * len(rows) + 0.55), layout="constrained")
     FigureCanvasAgg(figure)
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.02)
-    axes = figure.subplots(rows, columns, squeeze=False)
+    axes = figure.subplots(len(rows), columns, squeeze=False)
     figure.supxlabel(note, fontsize=8, color="0.35")
     return figure, axes
 
 
-def comparison_figure(rows: list[Row], note: str) -> "Figure":
-    """Maps beside each other with their scores, in the manner of the paper's Fig. 3.
+def maps_figure(rows: list[Row], note: str, over_flair: bool = False, opacity: float = 0.6) -> "Figure":
+    """Maps beside each other, in the manner of the paper's Fig. 3.
 
     Args:
         rows: with as many panels each.
         note: below the figure: what the data are.
+        over_flair: draw the maps over each row's FLAIR, which stays visible through them and outside the brain, and
+            leave the captions out.
+        opacity: of maps over the FLAIR, 0 to 1.
     """
-    figure, axes = _canvas(len(rows), len(rows[0].panels), note)
+    if over_flair:
+        rows = [replace(row, panels=[replace(panel, caption="") for panel in row.panels]) for row in rows]
+    figure, axes = _canvas(rows, note)
     for index, (row, line) in enumerate(zip(rows, axes, strict=True)):
-        view, coloured, shown = _view(row.brain), [], None
+        view = _view(row.brain)
+        colours = {"cmap": _COLOUR_MAP, "vmin": 0, "vmax": row.window}
+        shown = None
         for panel, cell in zip(row.panels, line, strict=True):
             if panel.grey:
                 _show(cell, panel.image, view, cmap="gray", vmin=0)
-            else:
-                shown = _show(cell, panel.image, view, cmap=_COLOUR_MAP, vmin=0, vmax=row.window)
-                coloured.append(cell)
-            cell.set_xlabel(panel.caption, fontsize=8, labelpad=2)
-            if index == 0:
-                cell.set_title(panel.title, fontsize=10)
-        line[0].set_ylabel(row.label, fontsize=10)
-        bar = figure.colorbar(shown, ax=list(line), shrink=0.85, pad=0.01, aspect=18)
-        bar.ax.tick_params(labelsize=7)
-        bar.set_label(row.unit, fontsize=7)
-    return figure
-
-
-def overlay_figure(rows: list[Row], note: str, opacity: float = 0.6) -> "Figure":
-    """Maps drawn over the FLAIR, which stays visible through them and outside the brain.
-
-    Args:
-        rows: with as many panels each, and a FLAIR.
-        note: below the figure: what the data are.
-        opacity: of the maps, 0 to 1.
-    """
-    figure, axes = _canvas(len(rows), len(rows[0].panels), note)
-    for index, (row, line) in enumerate(zip(rows, axes, strict=True)):
-        view, shown = _view(row.brain), None
-        for panel, cell in zip(row.panels, line, strict=True):
-            _show(cell, row.flair, view, cmap="gray", vmin=0)
-            if not panel.grey:
+            elif over_flair:
+                _show(cell, row.flair, view, cmap="gray", vmin=0)
                 visible = np.ma.masked_where(~row.brain, panel.image)
-                shown = _show(cell, visible, view, cmap=_COLOUR_MAP, vmin=0, vmax=row.window, alpha=opacity)
+                shown = _show(cell, visible, view, alpha=opacity, **colours)
+            else:
+                shown = _show(cell, panel.image, view, **colours)
+            cell.set_xlabel(panel.caption, fontsize=8, labelpad=2)
             if index == 0:
                 cell.set_title(panel.title, fontsize=10)
         line[0].set_ylabel(row.label, fontsize=10)

@@ -19,15 +19,12 @@ def run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from inference_core.errors import InputError
-    from inference_core.outputs import check_folder
+    from inference_core.outputs import make_folder
     from inference_core.phantom import simulate_patient, write_study
 
     if arguments.patients < 1 or (arguments.single and arguments.patients > 1):
         raise InputError(f"{arguments.patients} patients can't be written: give 1 or more, and 1 with --single.")
-    output = arguments.output
-    if not output.exists():
-        check_folder(output.absolute().parent)
-        output.mkdir()
+    output = make_folder(arguments.output)
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.patients)
     for seed in tqdm(seeds, unit="patient"):
         write_study(simulate_patient(seed), output, arguments.n, arguments.slices, arguments.single)

@@ -49,10 +49,9 @@ class Trainer:
         network: to be trained, in place.
         batches: what to train on.
         settings: how.
-        folder: of the run; a checkpoint in it is resumed from.
+        folder: of the run, which must exist; a checkpoint in it is resumed from.
         device: to train on.
         compiled: whether to compile the network first.
-        critic: a discriminator to start from; a new one, from the settings' seed, if None.
 
     Raises:
         InputError: if the folder's checkpoint can't be resumed from.
@@ -81,7 +80,6 @@ class Trainer:
                 self.critic.parameters(), settings.critic_learning_rate, betas=settings.betas
             )
         self.step = 0
-        folder.mkdir(parents=True, exist_ok=True)
         state = load_checkpoint(folder, settings.as_dict())
         if state:
             self._restore(state)
