@@ -22,10 +22,16 @@ def run(arguments: argparse.Namespace) -> int:
     """Write super-resolved maps, `comparison.png` and `overlay.png` into the output folder."""
     import time
 
+    from inference_core.errors import InputError
     from inference_core.evaluation.figures import maps_figure, save_figure
     from inference_core.outputs import make_folder
     from inference_core.super_resolver import SuperResolver
 
+    if not arguments.patient.is_dir():
+        raise InputError(
+            f"The patient '{arguments.patient}' does not exist: run the demo from a checkout, which brings a simulated "
+            "one, or name one with --patient."
+        )
     output = make_folder(arguments.output)
     resolver = SuperResolver.load(arguments.weights, arguments.device)
     print(f"Device: {resolver.device} ({resolver.device_reason})")

@@ -1,6 +1,7 @@
 """Weights on disk: safetensors with a header that says what they are. Never pickles, which can run code."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,9 @@ from inference_core.errors import InputError
 from inference_core.networks import NETWORKS, create_network
 from inference_core.outputs import atomic_path
 
-#: What the header's "format" says.
-FORMAT = "mrsi-superres"
+#: The header's one entry, JSON with the network's name and what else is known of the weights. One entry, because
+#: safetensors writes several in random order, and the same training must give the same file.
+HEADER_ENTRY = "mrsi-superres"
 #: The network that the default weights are for.
 DEFAULT_ARCHITECTURE = "multi-conditional"
 #: The weights that come with the package; their model card lies beside them, with the extension .json.
@@ -45,12 +47,12 @@ def save_weights(path: str | Path, network: nn.Module, metadata: Mapping[str, st
     Args:
         path: of the file to write.
         network: of `metadata["architecture"]`, by default a multi-conditional one.
-        metadata: for the header; "format" is added.
+        metadata: for the header; "architecture" is added if it is missing.
 
     Raises:
         ValueError: if a weight is not finite in half precision.
     """
-    header = {"architecture": DEFAULT_ARCHITECTURE, **(metadata or {}), "format": FORMAT}
+    header = pack_header({"architecture": DEFAULT_ARCHITECTURE, **(metadata or {})})
     tensors = {}
     for name, tensor in network.state_dict().items():
         half = tensor.detach().cpu().to(torch.float16 if tensor.is_floating_point() else tensor.dtype).contiguous()
@@ -59,6 +61,11 @@ def save_weights(path: str | Path, network: nn.Module, metadata: Mapping[str, st
         tensors[name] = half
     with atomic_path(path) as temporary:
         save_file(tensors, str(temporary), metadata=header)
+
+
+def pack_header(metadata: Mapping[str, str]) -> dict[str, str]:
+    """The header of a file of weights, as safetensors takes it."""
+    return {HEADER_ENTRY: json.dumps(dict(metadata), sort_keys=True)}
 
 
 def _refusal(path: Path, what: str) -> InputError:
@@ -73,12 +80,12 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         raise InputError(f"The weights '{path}' do not exist: check the path, or leave it out to use the default.")
     try:
         with safe_open(str(path), framework="pt") as file:
-            header = dict(file.metadata() or {})
-            if header.get("format") != FORMAT:
+            header = (file.metadata() or {}).get(HEADER_ENTRY)
+            if header is None:
                 # Before the tensors are read: a foreign file may be of any size.
                 raise _refusal(path, "are of another program")
-            return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    except (SafetensorError, OSError) as error:
+            return json.loads(header), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except (SafetensorError, OSError, json.JSONDecodeError) as error:
         raise _refusal(path, "are corrupt or no safetensors file") from error
 
 
@@ -110,6 +117,6 @@ def load_weights(path: str | Path | None = None) -> tuple[nn.Module, WeightsInfo
         path=path,
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         architecture=architecture,
-        metadata={key: value for key, value in header.items() if key not in ("format", "architecture")},
+        metadata={key: value for key, value in header.items() if key != "architecture"},
     )
     return network.eval(), info

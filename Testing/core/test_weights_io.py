@@ -8,9 +8,9 @@ from safetensors.torch import save_file
 from inference_core import weights_io
 from inference_core.errors import InputError
 from inference_core.networks import create_network
-from inference_core.weights_io import DEFAULT_WEIGHTS, load_weights, save_weights
+from inference_core.weights_io import DEFAULT_WEIGHTS, load_weights, pack_header, save_weights
 
-HEADER = {"format": "mrsi-superres", "architecture": "multi-conditional"}
+HEADER = pack_header({"architecture": "multi-conditional"})
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,15 @@ def test_weights_come_back_in_half_precision(saved, network):
     assert info.architecture == "multi-conditional"
     assert info.metadata == {"seed": "3"}
     assert info.sha256 == hashlib.sha256(saved.read_bytes()).hexdigest()
+
+
+def test_the_same_weights_make_the_same_file(saved, network):
+    files = set()
+    for attempt in range(4):
+        path = saved.with_name(f"{attempt}.safetensors")
+        save_weights(path, network, {"seed": "3", "steps": "7", "trained_on": "nothing", "schedule": "none"})
+        files.add(path.read_bytes())
+    assert len(files) == 1
 
 
 def test_saving_is_all_or_nothing(saved, network, monkeypatch):
@@ -123,9 +132,9 @@ def test_weights_of_other_programs_are_refused(tmp_path):
 
 def test_unknown_networks_are_refused(tmp_path):
     path = tmp_path / "w.safetensors"
-    save_file({"weight": torch.zeros(3)}, path, metadata=HEADER | {"architecture": "transformer"})
+    save_file({"weight": torch.zeros(3)}, path, metadata=pack_header({"architecture": "transformer"}))
     refused(path, r"unknown network \(transformer\)")
-    save_file({"weight": torch.zeros(3)}, path, metadata={"format": "mrsi-superres"})
+    save_file({"weight": torch.zeros(3)}, path, metadata=pack_header({}))
     refused(path, r"unknown network \(None\)")
 
 
