@@ -122,22 +122,22 @@ def padded_array(low_resolution: sitk.Image, grid: SuperResolvedGrid) -> np.ndar
     return np.pad(array, list(zip(before, after, strict=True)))
 
 
+def _placed(array: np.ndarray, origin: tuple, spacing: tuple, direction: tuple) -> sitk.Image:
+    image = sitk.GetImageFromArray(np.ascontiguousarray(array, dtype=np.float32))
+    image.SetOrigin(origin)
+    image.SetSpacing(spacing)
+    image.SetDirection(direction)
+    return image
+
+
 def low_resolution_image(array: np.ndarray, grid: SuperResolvedGrid) -> sitk.Image:
     """A padded low-resolution array `(slice, row, column)` as a float32 image in its place in the patient."""
-    image = sitk.GetImageFromArray(np.ascontiguousarray(array, dtype=np.float32))
-    image.SetOrigin(grid.low_resolution_origin)
-    image.SetSpacing(grid.low_resolution_spacing)
-    image.SetDirection(grid.direction)
-    return image
+    return _placed(array, grid.low_resolution_origin, grid.low_resolution_spacing, grid.direction)
 
 
 def super_resolved_image(array: np.ndarray, grid: SuperResolvedGrid) -> sitk.Image:
     """A super-resolved array `(slice, 64, 64)` as a float32 image in its place in the patient."""
-    image = sitk.GetImageFromArray(np.ascontiguousarray(array, dtype=np.float32))
-    image.SetOrigin(grid.origin)
-    image.SetSpacing(grid.spacing)
-    image.SetDirection(grid.direction)
-    return image
+    return _placed(array, grid.origin, grid.spacing, grid.direction)
 
 
 def _anti_aliased(image: sitk.Image, spacing: np.ndarray, direction: np.ndarray) -> sitk.Image:
