@@ -6,8 +6,9 @@ from inference_core.conditions import MRI_UPSAMPLING
 
 #: Largest shift, in map voxels.
 _LARGEST_SHIFT = 3
-#: Range of the exponent that the MRI's intensities, 0 to 1, are raised to; drawn evenly on a logarithmic scale.
-_GAMMA = (0.7, 1.4)
+#: Range of the exponent that the MRI's intensities, 0 to 1, are raised to; drawn evenly on a logarithmic scale. Wide,
+#: because how intensity goes with tissue where tissues share a voxel differs between sequences more than simulated.
+_GAMMA = (0.5, 2.2)
 
 
 def _shift(image: np.ndarray, rows: int, columns: int) -> np.ndarray:

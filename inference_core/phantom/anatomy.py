@@ -123,6 +123,7 @@ class Anatomy:
         ventricle: log-odds added to CSF next to the ventricles.
         crispness: how sharply tissues change into one another; 1 follows the log-odds.
         surface: brain fraction of the template at which the brain ends.
+        rim: thickness of the CSF around the brain that its mask includes, mm.
         pushes: mass effect of the tumours.
     """
 
@@ -137,6 +138,7 @@ class Anatomy:
     ventricle: float
     crispness: float
     surface: float
+    rim: float
     pushes: tuple[Push, ...] = ()
 
     @classmethod
@@ -166,6 +168,8 @@ class Anatomy:
             ventricle=float(np.clip(rng.normal(1.0, 2.5), -1.5, 7.0)),
             crispness=rng.uniform(1.1, 2.2),
             surface=rng.uniform(0.4, 0.75),
+            # Skull-stripping leaves more or less of it, atrophy widens it. Spawned, so that what is drawn after stays.
+            rim=float(np.clip(rng.spawn(1)[0].uniform(-1.5, 3.5), 0, None)),
         )
 
     def to_head(self, template_point: np.ndarray) -> np.ndarray:
@@ -229,7 +233,7 @@ class Anatomy:
         radius = lengths(radial)[:, None] + 1e-3
         sheet = self.sulci(radial * ((0.7 * _FOLD_RADIUS + 0.3 * radius) / radius))
         # The brain's surface is CSF's border too.
-        sheet = np.minimum(sheet, depth + self.sulcus)
+        sheet = np.minimum(sheet, depth + self.sulcus - self.rim)
         amplitude, (first, second, third) = self.wobble
         # Folds belong to the cortex; what is deeper follows the template.
         fold = self.fold * np.clip((27 - depth) / 12, 0, 1)
@@ -238,7 +242,7 @@ class Anatomy:
         # The average blurs sulci away more than anything else, which weights and a higher floor make up for.
         odds_csf = np.log(1.6 * np.clip(1 - gm - wm, 0, 1) + floor * (1 + 4 * (fold > 0)))
         odds_csf += fold * np.clip(self.sulcus - sheet, -3, 1.5) + amplitude * first(points)
-        odds_csf += self.ventricle * near_ventricle
+        odds_csf += self.ventricle * near_ventricle + 3 * np.clip(self.rim - depth, 0, 2)
         odds_gm = np.log(gm + floor) + amplitude * second(points)
         odds_wm = np.log(wm + floor) + amplitude * third(points)
         odds_wm += fold * np.clip(sheet - self.sulcus - self.cortex, -3, 3)
