@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--first-seed", type=int, default=0, help="seed of the first simulated patient")
     parser.add_argument("--slices", type=int, default=8, help="slices of each simulated patient (8)")
     parser.add_argument("--validation", type=int, default=3, help="patients to validate on (3)")
+    parser.add_argument("--redrawn", type=float, default=0.0, help="share of maps drawn anew on their MRI (0)")
     parser.add_argument("--cache", type=Path, help="folder that keeps simulated slices for the next run")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--epochs", type=float, default=100, help="passes over all maps (100)")
@@ -71,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     torch.manual_seed(arguments.seed)
     network = create_network("multi-conditional") if arguments.init is None else load_weights(arguments.init)[0]
     slices, validation = _load_data(arguments)
-    batches = TrainingBatches(slices, arguments.batch_size, arguments.seed)
+    batches = TrainingBatches(slices, arguments.batch_size, arguments.seed, arguments.redrawn)
     steps = arguments.steps or max(1, round(arguments.epochs * batches.maps / arguments.batch_size))
     settings = TrainingSettings(
         steps=steps,
@@ -105,7 +106,9 @@ def run(arguments: argparse.Namespace) -> int:
         trained = trainer.run(arguments.checkpoint_every, progress, validate, arguments.validate_every)
     path = arguments.output / "weights.safetensors"
     recorded = {name: str(value) for name, value in settings.as_dict().items()}
-    save_weights(path, trained, {"trained_on": _describe_data(arguments), **recorded})
+    save_weights(
+        path, trained, {"trained_on": _describe_data(arguments), "redrawn": str(arguments.redrawn), **recorded}
+    )
     print(f"Weights: {path}")
     return 0
 

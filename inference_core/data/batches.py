@@ -9,6 +9,7 @@ from torch import Tensor
 from inference_core import kspace
 from inference_core.conditions import SHARPNESS_RANGE, SUPER_RESOLVED_MATRIX, TRAINED_RESOLUTIONS
 from inference_core.data.augmentation import augment
+from inference_core.data.redrawing import redraw_maps
 from inference_core.data.slice_set import SliceSet
 from inference_core.errors import InputError
 from inference_core.scaling import slice_scale
@@ -87,13 +88,14 @@ class TrainingBatches:
         slices: what to draw from.
         batch_size: slices a batch.
         seed: any integer.
+        redrawn: share of examples, 0 to 1, whose maps are drawn anew on their MRI.
 
     Raises:
         InputError: if no metabolite has a usable map.
     """
 
-    def __init__(self, slices: SliceSet, batch_size: int, seed: int):
-        self.slices, self.batch_size, self.seed = slices, batch_size, seed
+    def __init__(self, slices: SliceSet, batch_size: int, seed: int, redrawn: float = 0.0):
+        self.slices, self.batch_size, self.seed, self.redrawn = slices, batch_size, seed, redrawn
         usable = slices.usable()
         self._usable = {m: np.flatnonzero(row) for m, row in enumerate(usable) if row.any()}
         if not self._usable:
@@ -119,6 +121,8 @@ class TrainingBatches:
         s = self.slices
         maps = [s.acquired[metabolite, index], s.target[metabolite, index], s.valid[metabolite, index]]
         maps, mri = augment(rng, maps, [s.t1[index].astype(np.float32), s.flair[index].astype(np.float32)])
+        if rng.random() < self.redrawn and (drawn := redraw_maps(rng, *mri)):
+            maps[:2] = drawn
         # Maps come either way from users: without the voxels that a quality filter rejects, or whole.
         if rng.random() < 0.5:
             maps[0] = np.where(maps[2], maps[0], 0)
