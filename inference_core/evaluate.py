@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     from inference_core.devices import choose_device
     from inference_core.engine.folded_network import FoldedNetwork
     from inference_core.evaluation.comparison import compare, mean_by
-    from inference_core.evaluation.methods import bicubic, network_method, zero_filling
+    from inference_core.evaluation.methods import Timed, bicubic, network_method, zero_filling
     from inference_core.outputs import check_folder
     from inference_core.weights_io import load_weights
 
@@ -46,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     network = FoldedNetwork(network.to(device))
     methods = {"zero-filling": zero_filling, "bicubic": bicubic}
     methods |= {f"lambda = {value:g}": network_method(network, value) for value in sharpness}
+    methods = {name: Timed(method) for name, method in methods.items()}
     slices = _slices(arguments)
     scores = compare(methods, slices, arguments.n, progress=lambda jobs: tqdm(jobs, desc="Measuring", unit="batch"))
     print(f"{len(slices)} slices, mean PSNR (dB) / SSIM / energy of fine detail relative to the truth's")
@@ -58,6 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
         )
         print(_table(key, values, list(methods), means))
         figures[key] = {str(v): {m: means[m, v] for m in methods if (m, v) in means} for v in values}
+    seconds = {name: method.seconds / method.maps for name, method in methods.items()}
+    print("\nSeconds a slice:", ", ".join(f"{name} {value:.3f}" for name, value in seconds.items()))
+    figures["seconds a slice"] = seconds
     if arguments.output:
         _write_json(arguments.output, figures)
     return 0
