@@ -88,7 +88,7 @@ def _canvas(rows: list[Row], note: str) -> tuple["Figure", np.ndarray]:
 
     columns = len(rows[0].panels)
     # Inches; captions need room below each row.
-    height = 1.83 if any(panel.caption for panel in rows[0].panels) else 1.66
+    height = 1.92 if any(panel.caption for panel in rows[0].panels) else 1.66
     figure = Figure(figsize=(1.75 * columns + 0.9, height * len(rows) + 0.55), layout="constrained")
     FigureCanvasAgg(figure)
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.02)
