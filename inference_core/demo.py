@@ -45,23 +45,12 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _find(patient: Path, pattern: str) -> Path:
-    from inference_core.errors import InputError
-
-    found = sorted(patient.glob(pattern))
-    if len(found) != 1:
-        raise InputError(
-            f"The patient '{patient}' has {len(found)} files {pattern} instead of one: choose a patient that "
-            "`mrsi-superres phantom --n 16 20 24` wrote."
-        )
-    return found[0]
-
-
 def _row(resolver, patient: Path, metabolite: str, n: int, output: Path):
     """Super-resolve one map at all sharpness settings, write the results, and make the figures' row."""
     import SimpleITK as sitk
     import torch
 
+    from inference_core.data.study import single_file
     from inference_core.evaluation.figures import Panel, Row, colour_window
     from inference_core.geometry import super_resolved_image
     from inference_core.inputs import read_image
@@ -69,7 +58,7 @@ def _row(resolver, patient: Path, metabolite: str, n: int, output: Path):
     from inference_core.outputs import write_result
 
     low, t1, flair = (
-        read_image(_find(patient, pattern), role)
+        read_image(single_file(patient, pattern), role)
         for pattern, role in (
             (f"mrsi/*_res-n{n}_desc-acquired_{metabolite}.nii.gz", "map"),
             ("anat/*_T1w.nii.gz", "T1"),
@@ -77,7 +66,7 @@ def _row(resolver, patient: Path, metabolite: str, n: int, output: Path):
         )
     )
     truth = sitk.GetArrayFromImage(
-        read_image(_find(patient, f"mrsi/*_res-high_desc-truth_{metabolite}.nii.gz"), "ground truth")
+        read_image(single_file(patient, f"mrsi/*_res-high_desc-truth_{metabolite}.nii.gz"), "ground truth")
     )
     prepared = resolver.prepare(low, t1, flair)
     maps = {"zero-filled": zero_filled(torch.from_numpy(prepared.low_resolution), truth.shape[1:]).numpy()}

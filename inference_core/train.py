@@ -89,6 +89,8 @@ def run(arguments: argparse.Namespace) -> int:
         critic_warm_up=arguments.critic_warm_up,
         averaging=arguments.averaging,
         seed=arguments.seed,
+        redrawn=arguments.redrawn,
+        trained_on=_describe_data(arguments),
     )
     trainer = Trainer(network, batches, settings, arguments.output, device, arguments.compile)
     print(
@@ -105,10 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
         validate = _validation(validation) if validation else None
         trained = trainer.run(arguments.checkpoint_every, progress, validate, arguments.validate_every)
     path = arguments.output / "weights.safetensors"
-    recorded = {name: str(value) for name, value in settings.as_dict().items()}
-    save_weights(
-        path, trained, {"trained_on": _describe_data(arguments), "redrawn": str(arguments.redrawn), **recorded}
-    )
+    save_weights(path, trained, {name: str(value) for name, value in settings.as_dict().items()})
     print(f"Weights: {path}")
     return 0
 

@@ -108,6 +108,8 @@ def test_a_checkpoint_of_other_settings_or_a_damaged_one_is_refused(tmp_path):
     _train(tmp_path, 2)
     with pytest.raises(InputError, match="other settings \\(steps\\)"):
         _train(tmp_path, 3)
+    with pytest.raises(InputError, match="other settings \\(redrawn, trained_on\\)"):
+        _train(tmp_path, 2, redrawn=0.5, trained_on="others")
     (tmp_path / "checkpoint.pt").write_bytes(b"damaged")
     with pytest.raises(InputError, match="can't be read"):
         _train(tmp_path, 2)
@@ -125,7 +127,10 @@ def test_the_learning_rate_halves_every_40_of_100_epochs():
     assert [learning_rate_factor(step, settings) for step in (0, 39, 40, 79, 80, 99)] == [1, 1, 0.5, 0.5, 0.25, 0.25]
 
 
-@pytest.mark.parametrize("wrong", [{"steps": 0}, {"steps": 1, "schedule": "linear"}, {"steps": 1, "batch_size": -1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"steps": 0}, {"steps": 1, "schedule": "linear"}, {"steps": 1, "batch_size": -1}, {"steps": 1, "redrawn": 2}],
+)
 def test_settings_that_cannot_be_trained_with_are_refused(wrong):
     with pytest.raises(InputError):
         TrainingSettings(**wrong)

@@ -32,7 +32,12 @@ def find_patients(folder: Path) -> list[Path]:
     return patients
 
 
-def _one(patient: Path, pattern: str) -> Path:
+def single_file(patient: Path, pattern: str) -> Path:
+    """The one file of a patient's folder that a pattern fits.
+
+    Raises:
+        InputError: if there is none, or more than one.
+    """
     found = sorted(patient.glob(pattern))
     if len(found) != 1:
         raise InputError(f"Patient '{patient}' has {len(found)} files {pattern} instead of one: add or remove some.")
@@ -54,7 +59,7 @@ def read_patient(patient: Path, number: int) -> SliceSet:
         InputError: for missing or unusable files, or maps that are not 64 x 64 voxels or not on one grid.
     """
     t1, flair = (
-        check_mri(read_image(_one(patient, f"anat/*_{suffix}.nii.gz"), role), role)
+        check_mri(read_image(single_file(patient, f"anat/*_{suffix}.nii.gz"), role), role)
         for suffix, role in (("T1w", "T1"), ("FLAIR", "FLAIR"))
     )
     maps, grid = {}, None

@@ -26,6 +26,8 @@ class TrainingSettings:
         critic_warm_up: discriminator steps before the first generator step.
         averaging: decay of the running average of the weights that is written out; 0 for none.
         seed: of the weights and of all batches.
+        redrawn: share of examples, 0 to 1, whose maps are drawn anew on their MRI.
+        trained_on: what data, in words.
     """
 
     steps: int
@@ -42,11 +44,15 @@ class TrainingSettings:
     critic_warm_up: int = 0
     averaging: float = 0.0
     seed: int = 0
+    redrawn: float = 0.0
+    trained_on: str = ""
 
     def __post_init__(self):
         """Refuse what can't be trained with."""
         if self.schedule not in SCHEDULES:
             raise InputError(f"Unknown schedule '{self.schedule}': choose one of {', '.join(SCHEDULES)}.")
+        if not 0 <= self.redrawn <= 1:
+            raise InputError(f"Setting redrawn is {self.redrawn}: it is a share, from 0 to 1.")
         for name in ("steps", "batch_size", "critic_steps", "learning_rate", "critic_learning_rate"):
             if getattr(self, name) <= 0:
                 raise InputError(f"Setting {name} is {getattr(self, name)}: it must be greater than 0.")
