@@ -24,41 +24,21 @@ def run(arguments: argparse.Namespace) -> int:
     from inference_core.geometry import super_resolved_image
     from inference_core.inputs import read_image
     from inference_core.outputs import check_output, write_result
+    from inference_core.sidecar import describe_result
     from inference_core.super_resolver import SuperResolver
 
     # What needs no computing is refused before any.
     check_output(arguments.output)
     metabolite = resolve_metabolite(arguments.metabolite)
     sharpness = check_sharpness(arguments.sharpness)
-    images = {
-        role: read_image(path, role)
-        for role, path in (("map", arguments.map), ("T1", arguments.t1), ("FLAIR", arguments.flair))
-    }
+    files = {"map": arguments.map, "T1": arguments.t1, "FLAIR": arguments.flair}
+    images = {role: read_image(path, role) for role, path in files.items()}
     resolver = SuperResolver.load(arguments.weights, arguments.device)
     print(f"Device: {resolver.device} ({resolver.device_reason})")
     prepared = resolver.prepare(images["map"], images["T1"], images["FLAIR"])
     result = super_resolved_image(resolver.super_resolve(prepared, metabolite, sharpness), prepared.grid)
-    write_result(result, arguments.output, _sidecar(arguments, resolver, prepared, metabolite, sharpness))
+    sources = {role: str(path) for role, path in files.items()}
+    write_result(result, arguments.output, describe_result(resolver, prepared, metabolite, sharpness, sources))
     spacing = " x ".join(f"{step:.1f}" for step in result.GetSpacing())
     print(f"{arguments.output}: {metabolite}, n = {prepared.n}, lambda = {sharpness:g}, voxels of {spacing} mm")
     return 0
-
-
-def _sidecar(arguments: argparse.Namespace, resolver, prepared, metabolite: str, sharpness: float) -> dict:
-    """How the result was made."""
-    from inference_core import __version__
-
-    return {
-        "Description": "Super-resolved metabolite map. For research, not for diagnosis.",
-        "Sources": {"map": str(arguments.map), "T1": str(arguments.t1), "FLAIR": str(arguments.flair)},
-        "Metabolite": metabolite,
-        "InputResolution": prepared.n,
-        "InputMatrix": [prepared.grid.rows, prepared.grid.columns],
-        "Sharpness": sharpness,
-        "Weights": resolver.weights.path.name,
-        "WeightsSHA256": resolver.weights.sha256,
-        "TrainedOn": resolver.weights.metadata.get("trained_on", "unknown"),
-        "Device": resolver.device,
-        "SoftwareName": "MRSISuperRes",
-        "SoftwareVersion": __version__,
-    }

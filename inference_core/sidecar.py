@@ -1,0 +1,42 @@
+"""How a result was made, for the JSON file beside it."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from inference_core import __version__
+
+if TYPE_CHECKING:
+    from inference_core.super_resolver import PreparedInput, SuperResolver
+
+
+def describe_result(
+    resolver: "SuperResolver",
+    prepared: "PreparedInput",
+    metabolite: str,
+    sharpness: float,
+    sources: Mapping[str, str],
+) -> dict[str, Any]:
+    """What `json` can write about a super-resolved map.
+
+    Args:
+        resolver: what made it.
+        prepared: what it was made from.
+        metabolite: its paper name.
+        sharpness: lambda, 0 to 0.1.
+        sources: the files of "map", "T1" and "FLAIR".
+    """
+    weights = resolver.weights
+    return {
+        "Description": "Super-resolved metabolite map. For research, not for diagnosis.",
+        "Sources": dict(sources),
+        "Metabolite": metabolite,
+        "InputResolution": prepared.n,
+        "InputMatrix": [prepared.grid.rows, prepared.grid.columns],
+        "Sharpness": sharpness,
+        "Weights": weights and weights.path.name,
+        "WeightsSHA256": weights and weights.sha256,
+        "TrainedOn": weights.metadata.get("trained_on", "unknown") if weights else "unknown",
+        "Device": resolver.device,
+        "SoftwareName": "MRSISuperRes",
+        "SoftwareVersion": __version__,
+    }
