@@ -4,7 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test lint clean
+# What Qt needs of a Debian system, for the tests of the Slicer module.
+QT_LIBRARIES := libgl1 libegl1 libglib2.0-0 libdbus-1-3 libfontconfig1 libfreetype6 libxkbcommon0 libx11-6 \
+	fonts-dejavu-core
+QT_WORKS := QT_QPA_PLATFORM=offscreen $(BIN)/python -c 'import PySide6.QtWidgets, vtk' 2>/dev/null && \
+	{ [ ! -f /etc/debian_version ] || [ -f /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ]; }
+
+.PHONY: help demo test lint libraries clean
 
 help:
 	@echo "make demo   set up, super-resolve the bundled simulated patient, draw the figures into demo/"
@@ -25,7 +31,15 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-test: lint
+libraries: $(STAMP)
+	@{ $(QT_WORKS); } || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update --quiet=2 && \
+		DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet=2 --no-install-recommends $(QT_LIBRARIES) && \
+		{ $(QT_WORKS); }; } || { \
+		echo "The tests of the Slicer module need system libraries. Install, as root:" >&2; \
+		echo "    apt-get install --no-install-recommends $(QT_LIBRARIES)" >&2; exit 1; }
+
+test: lint libraries
 	$(BIN)/python -m pytest
 
 clean:

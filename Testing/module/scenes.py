@@ -1,0 +1,116 @@
+"""What the module's tests have in common: the sample patient in a scene, results to compare with, a slow network."""
+
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULE = ROOT / "MRSISuperRes" / "MRSISuperRes.py"
+SAMPLE = ROOT / "Resources" / "SamplePatient"
+#: Seconds that a busy machine may take for a handful of slices.
+PATIENCE = 60
+
+
+def sample_file(name: str) -> Path:
+    """A file of the bundled patient: "T1w", "FLAIR", or a map such as "res-n16_desc-acquired_tCho"."""
+    folder = "anat" if name in ("T1w", "FLAIR") else "mrsi"
+    return SAMPLE / folder / f"sub-5014_{name}.nii.gz"
+
+
+def sample_images(map_name: str = "res-n16_desc-acquired_tCho") -> tuple[sitk.Image, ...]:
+    """Map, T1 and FLAIR of the bundled patient."""
+    return tuple(sitk.ReadImage(str(sample_file(name))) for name in (map_name, "T1w", "FLAIR"))
+
+
+def expected(metabolite: str, sharpness: float, map_name: str = "res-n16_desc-acquired_tCho") -> sitk.Image:
+    """What the core makes of the bundled patient: the oracle for the module's results."""
+    from inference_core import SuperResolver
+
+    return SuperResolver.load()(*sample_images(map_name), metabolite=metabolite, sharpness=sharpness)
+
+
+def pixels(node) -> np.ndarray:
+    """A copy of a volume's voxels, `(slice, row, column)`."""
+    import slicer
+
+    return np.array(slicer.util.arrayFromVolume(node))
+
+
+def ijk_to_ras(node) -> np.ndarray:
+    """A volume's own matrix."""
+    import vtk
+
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    return np.array([[matrix.GetElement(i, j) for j in range(4)] for i in range(4)])
+
+
+def image_matrix(image: sitk.Image) -> np.ndarray:
+    """From voxel indices to RAS, of a SimpleITK image."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
+    matrix[:3, 3] = image.GetOrigin()
+    return np.diag([-1, -1, 1, 1]) @ matrix
+
+
+def apply_and_wait(session, widget):
+    """Press Apply and wait for the result; its node."""
+    session.click(widget.ui.applyButton)
+    session.wait_until(lambda: not widget.panel.live.working, PATIENCE)
+    return widget.panel.parameters.result
+
+
+def show_slice_of(node, index: int) -> None:
+    """Turn the Red view into a volume's plane, and scroll it to a slice, as a user does."""
+    import slicer
+
+    view = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceNodeRed")
+    centre = ijk_to_ras(node) @ (32, 32, index, 1)
+    view.RotateToVolumePlane(node)
+    view.JumpSliceByCentering(*centre[:3])
+
+
+class SlowNetwork:
+    """Lets a test decide when each call of the network may go on."""
+
+    def __init__(self):
+        self.calls: list[tuple] = []
+        self._allowed = threading.Semaphore(0)
+        self.open = False
+
+    def allow(self, calls: int = 1) -> None:
+        """Let so many calls through."""
+        for _ in range(calls):
+            self._allowed.release()
+
+    def allow_all(self) -> None:
+        """Let all calls through from now on."""
+        self.open = True
+        self.allow(1000)
+
+    def wait(self, *call) -> None:
+        """What a call does first."""
+        self.calls.append(call)
+        if not self.open and not self._allowed.acquire(timeout=PATIENCE):
+            raise TimeoutError("no test allowed this call")
+
+
+@contextmanager
+def slow_network(monkeypatch):
+    """Every call of `SuperResolver.super_resolve` waits until the test allows it."""
+    from inference_core.super_resolver import SuperResolver
+
+    network, original = SlowNetwork(), SuperResolver.super_resolve
+
+    def super_resolve(self, prepared, metabolite="tCho", sharpness=0.0, slices=None, progress=None):
+        network.wait(metabolite, sharpness, slices)
+        return original(self, prepared, metabolite, sharpness, slices, progress)
+
+    monkeypatch.setattr(SuperResolver, "super_resolve", super_resolve)
+    try:
+        yield network
+    finally:
+        network.allow_all()

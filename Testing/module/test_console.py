@@ -1,0 +1,107 @@
+"""The README's examples for Slicer's Python console, word for word; and what they promise."""
+
+import re
+import shutil
+import sys
+
+import numpy as np
+import pytest
+import slicer
+from scenes import MODULE, ROOT, expected, pixels, sample_file
+
+CONSOLE = "### From Slicer's Python console"
+
+
+def readme_examples():
+    """The Python blocks of the README's section on the console."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = text.split(CONSOLE, 1)[1].split("\n## ", 1)[0].split("\n### ", 1)[0]
+    return re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Two patients with few slices, the second of which lacks its FLAIR."""
+    import SimpleITK as sitk
+
+    for name in ("sub-01", "sub-02"):
+        for kind in ("anat", "mrsi"):
+            (tmp_path / "study" / name / kind).mkdir(parents=True)
+        for modality in ("T1w", "FLAIR"):
+            if (name, modality) != ("sub-02", "FLAIR"):
+                shutil.copy(sample_file(modality), tmp_path / "study" / name / "anat" / f"{name}_{modality}.nii.gz")
+        for metabolite in ("tCho", "NAA"):
+            image = sitk.ReadImage(str(sample_file(f"res-n16_desc-acquired_{metabolite}")))
+            sitk.WriteImage(image[:, :, 2:3], str(tmp_path / "study" / name / "mrsi" / f"{name}_{metabolite}.nii.gz"))
+    return tmp_path / "study"
+
+
+@pytest.fixture(params=["session", "windowless_session"])
+def console(request, study, tmp_path, monkeypatch):
+    """A namespace as Slicer's console has it, in a folder that holds what the examples name."""
+    running = request.getfixturevalue(request.param)
+    running.load_module(MODULE)
+    module = running.python
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(MODULE.parent))
+    monkeypatch.setitem(sys.modules, "MRSISuperRes", module)
+    for source, name in (("res-n16_desc-acquired_tCho", "tCho"), ("T1w", "T1"), ("FLAIR", "FLAIR")):
+        shutil.copy(sample_file(source), tmp_path / f"{name}.nii.gz")
+    yield {"slicer": slicer, "MRSISuperResLogic": module.MRSISuperResLogic}
+    module.close_shared_computation()
+
+
+def test_the_readmes_examples_run(console, tmp_path, capsys):
+    examples = readme_examples()
+    assert len(examples) == 2
+    for example in examples:
+        exec(compile(example, "README.md", "exec"), console)
+    import SimpleITK as sitk
+
+    node = console["outputNode"]
+    np.testing.assert_allclose(pixels(node), sitk.GetArrayFromImage(expected("tCho", 0.02)), rtol=1e-4, atol=1e-4)
+    assert node.GetName() == "tCho_n16_lambda0.02"
+    saved = sitk.ReadImage(str(tmp_path / "tCho_superres.nii.gz"))
+    np.testing.assert_allclose(sitk.GetArrayFromImage(saved), pixels(node), rtol=1e-6)
+    rows = console["rows"]
+    assert sorted((row.patient, row.status) for row in rows if row.status == "done") == [("sub-01", "done")] * 4
+    failed = [row for row in rows if row.status == "failed"]
+    assert {row.patient for row in failed} == {"sub-02"}
+    assert all("FLAIR" in row.message for row in failed)
+    assert (tmp_path / "results" / "batch.tsv").is_file()
+    assert "8/8" in capsys.readouterr().out
+
+
+def test_a_second_run_does_only_what_is_missing(console, study, tmp_path):
+    logic = console["MRSISuperResLogic"]()
+    first = logic.superResolveFolder(study, tmp_path / "results", sharpness=[0, 0.02])
+    done = [row for row in first if row.status == "done"]
+    (tmp_path / "results" / done[0].output).unlink()
+    second = logic.superResolveFolder(study, tmp_path / "results", sharpness=[0, 0.02])
+    assert [row.status for row in second].count("done") == 1
+    assert [row.status for row in second].count("skipped") == 3
+
+
+def test_the_metabolite_is_read_from_the_name(console):
+    nodes = [slicer.util.loadVolume(f"{name}.nii.gz") for name in ("tCho", "T1", "FLAIR")]
+    node = console["MRSISuperResLogic"]().superResolve(*nodes)
+    assert node.GetAttribute("MRSISuperRes.Metabolite") == "tCho"
+
+
+def test_the_slider_never_writes_into_a_result_of_the_console(session, module):
+    panel = session.open_panel()
+    session.click(panel.ui.sampleButton)
+    parameters = panel.panel.parameters
+    node = module.MRSISuperResLogic().superResolve(parameters.metaboliteMap, parameters.t1, parameters.flair)
+    before = pixels(node)
+    session.drag_slider(panel.ui.sharpnessSlider, 0.05)
+    session.wait_until(lambda: not panel.panel.live.working, 60)
+    assert parameters.result is not node
+    np.testing.assert_array_equal(pixels(node), before)
+
+
+def test_slicers_own_self_test_passes(session, module):
+    test = module.MRSISuperResTest()
+    test.runTest()
+    names = [node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")]
+    assert "tCho_n16_lambda0.02" in names
