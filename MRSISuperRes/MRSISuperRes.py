@@ -1,0 +1,164 @@
+"""MRSISuperRes: super-resolution of MR spectroscopic imaging maps with adjustable sharpness, in 3D Slicer."""
+
+import sys
+
+import slicer
+import vtk
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+from MRSISuperResLib.computation import close_shared_computation
+from MRSISuperResLib.logic import super_resolve, super_resolve_folder
+from MRSISuperResLib.panel import Panel
+from MRSISuperResLib.parameters import MRSISuperResParameterNode
+from MRSISuperResLib.sample_data import load_sample_patient, register_sample_data
+from MRSISuperResLib.torch_setup import install_missing, missing_packages
+
+
+class MRSISuperRes(ScriptedLoadableModule):
+    """What Slicer shows of the module in its menus and help."""
+
+    def __init__(self, parent):
+        super().__init__(parent)
+        self.parent.title = _("MRSI Super-Resolution")
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Spectral Imaging")]
+        self.parent.dependencies = []
+        self.parent.contributors = ["MRSISuperRes team"]
+        self.parent.helpText = _(
+            "Super-resolves maps of MR spectroscopic imaging to 64 \u00d7 64 with the patient's T1 and FLAIR. Choose a "
+            "metabolite map, T1 and FLAIR, or load the simulated sample patient; press Apply; move the sharpness "
+            "slider. The weights that come with the module were trained on simulated patients: for research, not for "
+            "diagnosis."
+        )
+        self.parent.acknowledgementText = _(
+            "The method is that of S. Dong et al., Multi-scale Super-resolution Magnetic Resonance Spectroscopic "
+            "Imaging with Adjustable Sharpness, MICCAI 2022."
+        )
+        slicer.app.connect("startupCompleted()", register_sample_data)
+
+
+class MRSISuperResWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """Puts the panel into the module's place, and tells it when the scene changes."""
+
+    def __init__(self, parent=None):
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = None
+        self.panel = None
+        self._entered = False
+
+    def setup(self):
+        """Called once, when the module is opened first."""
+        ScriptedLoadableModuleWidget.setup(self)
+        widget = slicer.util.loadUI(self.resourcePath("UI/MRSISuperRes.ui"))
+        self.layout.addWidget(widget)
+        self.ui = slicer.util.childWidgetVariables(widget)
+        widget.setMRMLScene(slicer.mrmlScene)
+        self.logic = MRSISuperResLogic()
+        self.panel = Panel(self.ui)
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self._on_scene_start_close)
+        self.addObserver(scene, scene.EndCloseEvent, self._on_scene_end_change)
+        self.addObserver(scene, scene.EndImportEvent, self._on_scene_end_change)
+        self.addObserver(scene, scene.NodeAboutToBeRemovedEvent, self._on_node_about_to_be_removed)
+        # Slicer opens a reloaded module without entering it.
+        self._entered = True
+        self._connect()
+
+    def enter(self):
+        """Called each time the user opens the module."""
+        self._entered = True
+        self._connect()
+
+    def exit(self):
+        """Called each time the user opens another module; what is being computed goes on."""
+        self._entered = False
+        self.panel.display.end_flicker()
+
+    def cleanup(self):
+        """Called when the application closes or the module is reloaded."""
+        self.removeObservers()
+        self.panel.close()
+        close_shared_computation()
+
+    def onReload(self):
+        """Called by the developer's Reload button: the library is read again, too."""
+        for name in [name for name in sys.modules if name.partition(".")[0] in ("MRSISuperResLib", "inference_core")]:
+            del sys.modules[name]
+        super().onReload()
+
+    def _connect(self):
+        if self.panel.parameters is None or self.panel.parameters.parameterNode.GetScene() is None:
+            self.panel.connect_parameters(self.logic.getParameterNode())
+        else:
+            self.panel.refresh()
+
+    def _on_scene_start_close(self, _caller, _event):
+        self.panel.scene_closing()
+
+    def _on_scene_end_change(self, _caller, _event):
+        # Otherwise `enter` will: a scene gets no node of ours before the user turns to the module.
+        if self._entered:
+            self.panel.connect_parameters(self.logic.getParameterNode())
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _on_node_about_to_be_removed(self, _caller, _event, node):
+        self.panel.node_removed(node)
+
+
+class MRSISuperResLogic(ScriptedLoadableModuleLogic):
+    """For the Python console; see `MRSISuperResLib.logic`."""
+
+    def getParameterNode(self):
+        """The panel's state."""
+        return MRSISuperResParameterNode(super().getParameterNode())
+
+    def superResolve(self, mapNode, t1Node, flairNode, metabolite=None, sharpness=0.0, **options):
+        """Super-resolve a map; returns the new volume node. See `MRSISuperResLib.logic.super_resolve`."""
+        return super_resolve(mapNode, t1Node, flairNode, metabolite, sharpness, **options)
+
+    def superResolveFolder(self, inputFolder, outputFolder, sharpness=(0.0,), **options):
+        """Super-resolve a folder of patients; returns a row for each output.
+
+        See `MRSISuperResLib.logic.super_resolve_folder`.
+        """
+        return super_resolve_folder(inputFolder, outputFolder, sharpness, **options)
+
+    def installPackages(self):
+        """Install PyTorch and what else is missing, after asking."""
+        install_missing()
+
+
+class MRSISuperResTest(ScriptedLoadableModuleTest):
+    """Slicer's own self-test: really super-resolves the sample patient."""
+
+    def setUp(self):
+        """Start from an empty scene."""
+        slicer.mrmlScene.Clear()
+
+    def runTest(self):
+        """Run all tests."""
+        self.setUp()
+        self.test_super_resolve_sample_patient()
+
+    def test_super_resolve_sample_patient(self):
+        """The sample patient's result lies over its map, holds its signal, and says how it was made."""
+        if missing := missing_packages():
+            self.fail(f"install {' and '.join(missing)} first")
+        patient = load_sample_patient()
+        source = patient.maps[0]
+        node = MRSISuperResLogic().superResolve(source, patient.t1, patient.flair, sharpness=0.02)
+        array, original = slicer.util.arrayFromVolume(node), slicer.util.arrayFromVolume(source)
+        self.assertEqual(array.shape, (original.shape[0], 64, 64))
+        # The field of view is the same, so that the mean is the signal.
+        self.assertAlmostEqual(array.mean() / original.mean(), 1.0, delta=0.1)
+        self.assertEqual(node.GetAttribute("MRSISuperRes.Metabolite"), "tCho")
+        self.assertEqual(node.GetName(), "tCho_n16_lambda0.02")
+        self.delayDisplay("Test passed")

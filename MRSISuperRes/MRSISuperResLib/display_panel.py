@@ -1,0 +1,138 @@
+"""The panel's Display section: how the result is shown, and comparing it with the input."""
+
+import slicer
+
+from MRSISuperResLib.comparison import Comparison
+from MRSISuperResLib.overlay import Look, Overlay, align_views, bring_into_view, data_window, show_colors, show_legend
+from MRSISuperResLib.result_volume import ResultVolume
+
+
+class DisplayPanel:
+    """Shows results as the section's widgets say.
+
+    Args:
+        ui: the panel's widgets, by name.
+    """
+
+    def __init__(self, ui):
+        self.ui = ui
+        self.parameters = None
+        self.overlay = Overlay()
+        self.comparison = Comparison(self.overlay)
+        self._result: ResultVolume | None = None
+        self._applied: tuple | None = None
+        ui.windowButton.connect("clicked(bool)", self._on_window)
+        ui.alignButton.connect("clicked(bool)", self._on_align)
+        ui.sideBySideButton.connect("clicked(bool)", self._on_side_by_side)
+        ui.flickerButton.connect("clicked(bool)", self._on_flicker)
+
+    @property
+    def look(self) -> Look:
+        """As the section says."""
+        return Look(self.parameters.colorMap, self.parameters.opacity)
+
+    @property
+    def reference(self):
+        """The volume node under the overlay, or None."""
+        return self.parameters.flair if self.parameters.reference == "FLAIR" else self.parameters.t1
+
+    def refresh(self, node) -> None:
+        """Enable what makes sense for a result, or None."""
+        views = slicer.app.layoutManager() is not None
+        for button in (self.ui.windowButton, self.ui.flickerButton):
+            button.enabled = node is not None
+        self.ui.sideBySideButton.enabled = node is not None and views
+        self.ui.alignButton.enabled = self.parameters.metaboliteMap is not None and views
+
+    def adopt(self, result: ResultVolume | None) -> None:
+        """Go on with a result that is displayed already, or with none."""
+        self.end_comparison()
+        self._result = result
+        self._applied = self._wanted()
+        if result is not None and result.node.GetDisplayNode() is not None:
+            # Its colour table may not have come back with the scene.
+            show_colors(result.node, self.look)
+
+    def result_changed(self, result: ResultVolume, to_front: bool) -> None:
+        """New pixels are in a result.
+
+        Args:
+            result: complete or not.
+            to_front: lay it over the reference and bring it into view.
+        """
+        new = self._result is None or result.node is not self._result.node
+        self._result = result
+        if new or result.node.GetDisplayNode().GetColorNode() is None:
+            # The map knows the range before the result is complete, and does not change with lambda.
+            show_colors(result.node, self.look, data_window(result.map_node))
+        if to_front:
+            self.overlay.show(result.node, self.reference, self.look)
+            bring_into_view(result.node)
+        show_legend(result.node, result.label.title)
+        self._applied = self._wanted()
+        self.comparison.update(result.map_node, result.node, self.look)
+
+    def result_settled(self, result: ResultVolume, complete: bool) -> None:
+        """Nothing is computed any more, and the result is whole."""
+        if complete:
+            self.overlay.forget()
+        show_legend(result.node, result.label.title)
+
+    def result_gone(self) -> None:
+        """The result was given up before it was whole: give the views back what they showed."""
+        self.end_comparison()
+        self.overlay.take_back()
+        self._result = None
+
+    def apply(self, result: ResultVolume | None) -> None:
+        """Follow the section's widgets."""
+        if result is None or not result.exists or result.label is None or self._wanted() == self._applied:
+            return
+        self._applied = self._wanted()
+        show_colors(result.node, self.look)
+        for node in (result.node, self.comparison.input_node):
+            if node is not None:
+                self.overlay.restyle(node, self.reference, self.look)
+        self.comparison.update(result.map_node, result.node, self.look)
+
+    def end_flicker(self) -> None:
+        """Stop showing the input in turn."""
+        self.comparison.end_flicker()
+        self.ui.flickerButton.checked = False
+
+    def end_comparison(self) -> None:
+        """Show the result alone."""
+        self.comparison.end()
+        self.ui.sideBySideButton.checked = self.ui.flickerButton.checked = False
+
+    def forget(self) -> None:
+        """Let go of all nodes, touching none."""
+        self.comparison.forget()
+        self.overlay.forget()
+        self.ui.sideBySideButton.checked = self.ui.flickerButton.checked = False
+        self._result = self._applied = None
+
+    def _wanted(self) -> tuple:
+        return self.look, self.reference
+
+    def _on_window(self, _checked=False) -> None:
+        node = self.parameters.result
+        show_colors(node, self.look, data_window(node))
+        self.comparison.update(self.parameters.metaboliteMap, node, self.look)
+
+    def _on_align(self, _checked=False) -> None:
+        align_views(self.parameters.metaboliteMap)
+
+    def _on_side_by_side(self, checked) -> None:
+        if checked:
+            self.comparison.show_side_by_side(
+                self.parameters.metaboliteMap, self.parameters.result, self.reference, self.look
+            )
+        else:
+            self.comparison.end_side_by_side()
+
+    def _on_flicker(self, checked) -> None:
+        if checked:
+            self.comparison.start_flicker(self.parameters.metaboliteMap, self.parameters.result, self.look)
+        else:
+            self.comparison.end_flicker()

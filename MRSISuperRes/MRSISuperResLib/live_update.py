@@ -1,0 +1,250 @@
+"""From a wish to pixels: keeps the thread busy with the latest wish, and puts what it returns into the result volume.
+
+Runs on the main thread. A Qt timer empties the thread's queue of messages. Slicer holds Python's global lock while its
+event loop runs, so the thread can only proceed while Python code on the main thread waits: the timer therefore waits
+for messages for some milliseconds at a time, short enough not to be felt.
+"""
+
+import logging
+import queue
+import time
+from dataclasses import dataclass
+
+import qt
+
+from inference_core.errors import InputError
+from MRSISuperResLib.computation import Computation, Failed, Finished, Model, Prepared, Request, SlicesDone
+from MRSISuperResLib.result_volume import ResultLabel, ResultVolume, result_of
+from MRSISuperResLib.shown_slice import ijk_to_world, shown_slice
+from MRSISuperResLib.volumes import PatientImages, ijk_to_frame, images_key, patient_images
+
+#: Seconds that the main thread waits for the computing thread, per turn of the event loop.
+_PATIENCE = 0.012
+#: Milliseconds between two turns while something is computed.
+_INTERVAL = 2
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user wants to see: nodes, and how."""
+
+    map_node: object
+    t1_node: object
+    flair_node: object
+    metabolite: str
+    sharpness: float
+    model: Model
+
+
+class Listener:
+    """What `LiveUpdate` tells of; the panel overrides what it shows."""
+
+    def on_working(self, done: int, total: int) -> None:
+        """So many slices of all are done; 0 of 0 while images are being prepared."""
+
+    def on_prepared(self, notices: tuple[str, ...], device: str) -> None:
+        """The input was accepted; sentences for the user, and where it is computed."""
+
+    def on_result(self, result: ResultVolume, first: bool) -> None:
+        """New pixels are in the result volume; `first` if it was empty or in another place before."""
+
+    def on_idle(self, complete: bool) -> None:
+        """Nothing is computed any more; `complete` if the last wish was fulfilled."""
+
+    def on_failed(self, sentence: str) -> None:
+        """The wish can't be fulfilled."""
+
+
+class LiveUpdate:
+    """See the module's docstring.
+
+    Args:
+        computation: the thread; shared with others, which ask it for other things.
+        listener: told of progress and results.
+    """
+
+    def __init__(self, computation: Computation, listener: Listener):
+        self._computation = computation
+        self._listener = listener
+        self._images: PatientImages | None = None
+        self._wish: Wish | None = None
+        self._request: Request | None = None
+        self._wishes: dict[int, Wish] = {}
+        self._prepared: dict[int, Prepared] = {}
+        self._shown_from: tuple | None = None
+        self._complete_from: tuple | None = None
+        self.result: ResultVolume | None = None
+        self._timer = qt.QTimer()
+        self._timer.setInterval(_INTERVAL)
+        self._timer.connect("timeout()", self._poll)
+
+    @property
+    def working(self) -> bool:
+        """Whether a wish is being fulfilled."""
+        return self._request is not None
+
+    def wish(self, wish: Wish) -> None:
+        """Fulfil this wish, instead of any before it.
+
+        Raises:
+            InputError: if the nodes can't be used; the wish before goes on.
+        """
+        key = images_key(wish.map_node, wish.t1_node, wish.flair_node)
+        if self._images is None or self._images.key != key:
+            self._images = patient_images(wish.map_node, wish.t1_node, wish.flair_node)
+        if self._wish is not None and self._request is not None and not self._same_patient(wish):
+            # Of another patient, nothing more may be shown, not even what is on its way.
+            self._request.cancelled.set()
+            self._abandon()
+        self._wish = wish
+        request = Request(self._images, wish.metabolite, wish.sharpness, wish.model, self._shown())
+        self._request = request
+        self._wishes[request.number] = wish
+        self._computation.request(request)
+        self._listener.on_working(0, 0)
+        self._timer.start()
+
+    def cancel(self) -> None:
+        """Give up, and return to the last complete result. Returns at once; the thread follows within a slice."""
+        if self._request is None:
+            return
+        self._end()
+        self._abandon()
+        self._listener.on_idle(False)
+
+    def forget(self) -> None:
+        """Give up, and leave all volumes as they are: they, or the scene, are going away."""
+        working = self._request is not None
+        self._end()
+        self._images = self._wish = self.result = None
+        if working:
+            self._listener.on_idle(False)
+
+    def adopt(self, result: ResultVolume | None) -> None:
+        """Go on writing into a result volume that the scene has, or start a new one for None."""
+        self.result = result
+        self._shown_from = self._complete_from = None
+
+    def is_current(self, nodes: tuple, model: Model) -> bool:
+        """Whether the result shown was computed from what the map, T1 and FLAIR nodes hold now, with this model.
+
+        A result that the scene brought along is taken at its word on what it was made from.
+        """
+        if self._shown_from is None:
+            label = self.result.label
+            names = tuple(node.GetName() if node is not None else "" for node in nodes)
+            return names == (label.map_name, label.t1_name, label.flair_name)
+        try:
+            return self._shown_from == (images_key(*nodes), model)
+        except InputError:
+            return False
+
+    def look(self) -> None:
+        """Begin with the slice that is shown now; call when the user scrolls."""
+        if self._request is not None:
+            self._request.shown = self._shown()
+
+    def close(self) -> None:
+        """Forget everything and stop the timer."""
+        self.forget()
+        self._timer.stop()
+
+    def _same_patient(self, wish: Wish) -> bool:
+        return self._request.images is self._images and wish.map_node is self._wish.map_node
+
+    def _end(self) -> None:
+        if self._request is not None:
+            self._request.cancelled.set()
+            self._computation.drop_pending()
+        self._request = None
+        self._wishes.clear()
+        self._prepared.clear()
+        self._timer.stop()
+
+    def _abandon(self) -> None:
+        self._shown_from = self._complete_from
+        if self.result is not None and not self.result.abandon():
+            self.result = None
+
+    def _shown(self) -> int:
+        node = self._wish.map_node
+        # The result has the map's slices, so that where they lie is known before there is a result.
+        matrix = ijk_to_world(ijk_to_frame(node, node, "metabolite map"), node.GetParentTransformNode())
+        return shown_slice(matrix, node.GetImageData().GetDimensions()[2])
+
+    def _poll(self) -> None:
+        self.look()
+        deadline = time.monotonic() + _PATIENCE
+        while self._request is not None and (patience := deadline - time.monotonic()) > 0:
+            try:
+                message = self._computation.messages.get(timeout=patience)
+            except queue.Empty:
+                return
+            self._handle(message)
+
+    def _handle(self, message) -> None:
+        request = message.request
+        if request.cancelled.is_set() or request.number not in self._wishes:
+            return
+        match message:
+            case Prepared():
+                self._handle_prepared(message)
+            case SlicesDone():
+                self._handle_slices(message)
+            case Finished() if request is self._request:
+                self._finish(complete=message.complete)
+            case Failed() if request is self._request:
+                if message.details:
+                    logging.error(message.details)
+                self._end()
+                self._abandon()
+                self._listener.on_failed(message.sentence)
+                self._listener.on_idle(False)
+
+    def _handle_prepared(self, message: Prepared) -> None:
+        self._prepared[message.request.number] = message
+        if message.request is self._request:
+            self._listener.on_prepared(message.notices, message.device)
+            self._listener.on_working(0, message.grid.slices)
+
+    def _handle_slices(self, message: SlicesDone) -> None:
+        wish, prepared = self._wishes[message.request.number], self._prepared[message.request.number]
+        first = self._ensure_result(wish.map_node)
+        label = ResultLabel(
+            metabolite=wish.metabolite,
+            sharpness=wish.sharpness,
+            n=prepared.n,
+            map_name=wish.map_node.GetName(),
+            t1_name=wish.t1_node.GetName(),
+            flair_name=wish.flair_node.GetName(),
+            weights=prepared.weights,
+            device=prepared.device,
+        )
+        self._shown_from = message.request.images.key, wish.model
+        self.result.write(message.request, label, prepared.grid, message.indices, message.values)
+        self._listener.on_result(self.result, first)
+        if message.request is self._request:
+            self._listener.on_working(len(self.result.slices_done), prepared.grid.slices)
+
+    def _ensure_result(self, map_node) -> bool:
+        """Have a result volume for the map; whether it is a new one."""
+        if self.result is not None and self.result.exists and self.result.map_node is map_node:
+            return False
+        existing = result_of(map_node)
+        self.result = ResultVolume.create(map_node) if existing is None else ResultVolume(existing, map_node)
+        return existing is None
+
+    def _finish(self, complete: bool) -> None:
+        self._end()
+        if complete:
+            self._complete_from = self._shown_from
+        self._listener.on_idle(complete)
+
+
+def ready(map_node, t1_node, flair_node) -> str:
+    """ "" if a super-resolution of these nodes can be tried, else one sentence on what is missing."""
+    try:
+        images_key(map_node, t1_node, flair_node)
+    except InputError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,124 @@
+"""What the Python console uses; works without a main window."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from inference_core.conditions import check_sharpness, resolve_metabolite
+from inference_core.errors import InputError
+from MRSISuperResLib import torch_setup
+from MRSISuperResLib.batch import run_folder, summary
+from MRSISuperResLib.computation import Computation, Model, Request, shared_computation
+from MRSISuperResLib.guesses import metabolite_of
+from MRSISuperResLib.overlay import Look, Overlay, bring_into_view, data_window, show_colors, show_legend
+from MRSISuperResLib.parameters import COLOR_MAPS
+from MRSISuperResLib.result_volume import ResultLabel, ResultVolume
+from MRSISuperResLib.volumes import patient_images
+
+
+def super_resolve(
+    map_node,
+    t1_node,
+    flair_node,
+    metabolite: str | None = None,
+    sharpness: float = 0.0,
+    *,
+    weights: str | Path = "",
+    device: str = "automatic",
+    show: bool = True,
+):
+    """Super-resolve a map and return the new volume node. Blocks until it is complete.
+
+    Args:
+        map_node: `vtkMRMLScalarVolumeNode` of the low-resolution map, slices along its third axis.
+        t1_node, flair_node: the patient's MRI, on grids of their own, registered with the map.
+        metabolite: paper's or LCModel's name; None to take it from the map's or its file's name.
+        sharpness: lambda, 0 to 0.1.
+        weights: a .safetensors file of our training; "" for the default.
+        device: "automatic", "cpu", "cuda" or "mps".
+        show: lay the result over FLAIR in the slice views that there are.
+
+    Raises:
+        InputError: for input that can't be used, or a package that is missing; one sentence for the user.
+    """
+    _check_packages()
+    if metabolite is None:
+        metabolite = metabolite_of(map_node) if map_node is not None else None
+        if metabolite is None and map_node is not None:
+            raise InputError(
+                f"The name '{map_node.GetName()}' does not tell the metabolite: say which, as in metabolite=\"tCho\"."
+            )
+    images = patient_images(map_node, t1_node, flair_node)
+    model = Model(str(weights), device)
+    request = Request(images, resolve_metabolite(metabolite), check_sharpness(sharpness), model)
+    computation = shared_computation()
+    array, prepared, notices, resolver = computation.run(computation.super_resolve, request).result()
+    for notice in notices:
+        print(f"{map_node.GetName()}: {notice}")
+    result = ResultVolume.create(map_node)
+    label = ResultLabel(
+        metabolite=request.metabolite,
+        sharpness=request.sharpness,
+        n=prepared.n,
+        map_name=map_node.GetName(),
+        t1_name=t1_node.GetName(),
+        flair_name=flair_node.GetName(),
+        weights=resolver.weights.sha256,
+        device=resolver.device_reason,
+    )
+    result.write(request, label, prepared.grid, range(prepared.grid.slices), array)
+    result.detach()
+    look = Look(COLOR_MAPS[0], 0.6)
+    show_colors(result.node, look, data_window(map_node))
+    if show:
+        Overlay().show(result.node, flair_node, look)
+        bring_into_view(result.node)
+        show_legend(result.node, label.title)
+    return result.node
+
+
+def super_resolve_folder(
+    study: str | Path,
+    output: str | Path,
+    sharpness: Sequence[float] | float = (0.0,),
+    *,
+    weights: str | Path = "",
+    device: str = "automatic",
+    progress=None,
+) -> list:
+    """Super-resolve every metabolite map of every patient in a folder; see `inference_core.batch.run_batch`.
+
+    Args:
+        study: folder of patients.
+        output: folder for the results; what is complete there is not made again.
+        sharpness: one or more values of lambda.
+        weights, device: as of `super_resolve`.
+        progress: called with the number of outputs that are through, of all outputs, and the latest row; None to
+            print them. Called on another thread: it may not touch Qt or MRML.
+
+    Returns:
+        A `BatchRow` for each output, with patient, metabolite, sharpness, n, status, seconds, output, message.
+
+    Raises:
+        InputError: as `inference_core.batch.run_batch`, or a package that is missing.
+    """
+    _check_packages()
+    computation: Computation = shared_computation()
+    model = Model(str(weights), device)
+    future = computation.run(run_folder, computation, study, output, sharpness, model, progress or _print_progress)
+    rows = future.result()
+    print(summary(rows))
+    return rows
+
+
+def _print_progress(done: int, total: int, row) -> None:
+    at = "" if row.sharpness is None else f" lambda={row.sharpness:g}"
+    reason = f": {row.message}" if row.message else ""
+    print(f"{done}/{total} {row.patient} {row.metabolite}{at} {row.status}{reason}")
+
+
+def _check_packages() -> None:
+    if missing := torch_setup.missing_packages():
+        raise InputError(
+            f"Super-resolution needs {' and '.join(missing)}, which this Slicer lacks: press Install in the "
+            "MRSISuperRes module, or call MRSISuperResLogic().installPackages()."
+        )

@@ -1,0 +1,48 @@
+"""The panel's state, kept in a node of the scene, so that it is saved and restored with the scene."""
+
+from typing import Annotated
+
+from slicer import vtkMRMLScalarVolumeNode
+from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
+
+from inference_core.conditions import METABOLITES, SHARPNESS_RANGE
+
+#: The reference images that the overlay can lie on.
+REFERENCES = ["FLAIR", "T1"]
+#: The colour maps offered, perceptually uniform ones first.
+COLOR_MAPS = ["Viridis", "Inferno", "Plasma", "Rainbow", "Grey"]
+#: Where to compute; "automatic" is the fastest that there is.
+DEVICES = ["automatic", "cpu", "cuda", "mps"]
+
+
+@parameterNodeWrapper
+class MRSISuperResParameterNode:
+    """The module's parameters.
+
+    metaboliteMap - the low-resolution map.
+    t1, flair - the patient's MRI, on grids of their own.
+    metabolite - which metabolite the map shows.
+    sharpness - lambda.
+    liveUpdate - whether the result follows the sharpness slider and the metabolite.
+    result - the super-resolved map.
+    reference, opacity, colorMap - how the result is shown.
+    weights - file of weights; empty for those that come with the extension.
+    device - where to compute.
+    batchInput, batchOutput, batchSharpness - the batch section's fields.
+    """
+
+    metaboliteMap: vtkMRMLScalarVolumeNode
+    t1: vtkMRMLScalarVolumeNode
+    flair: vtkMRMLScalarVolumeNode
+    metabolite: Annotated[str, Choice(list(METABOLITES))] = METABOLITES[0]
+    sharpness: Annotated[float, WithinRange(*SHARPNESS_RANGE)] = 0.0
+    liveUpdate: bool = True
+    result: vtkMRMLScalarVolumeNode
+    reference: Annotated[str, Choice(REFERENCES)] = REFERENCES[0]
+    opacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.6
+    colorMap: Annotated[str, Choice(COLOR_MAPS)] = COLOR_MAPS[0]
+    weights: str = ""
+    device: Annotated[str, Choice(DEVICES)] = DEVICES[0]
+    batchInput: str = ""
+    batchOutput: str = ""
+    batchSharpness: str = "0, 0.02"
