@@ -55,7 +55,12 @@ def show_colors(node, look: Look, window: tuple[float, float] | None = None) -> 
 
 
 def show_legend(node, title: str) -> None:
-    """Put a colour legend of a map into the slice views, or change its title."""
+    """Put a colour legend of a map into the slice views, or change its title.
+
+    A Slicer that was started without its Colors module has no legends.
+    """
+    if not hasattr(slicer.modules, "colors"):
+        return
     legend = slicer.modules.colors.logic().AddDefaultColorLegendDisplayNode(node)
     modifying = legend.StartModify()
     try:

@@ -364,7 +364,10 @@ class Panel(Listener):
             return
         label = self.live.result.label
         shown = _("Shown: {0} at \u03bb = {1:.3f}").format(label.metabolite, label.sharpness)
-        if self._is_current(label):
+        if not self.live.result.is_complete:
+            # A scene that was saved while something was computed.
+            status.text = _("{0}, only some of the slices: press Apply.").format(shown)
+        elif self._is_current(label):
             status.text = _("{0}, from {1}.").format(shown, label.map_name)
         else:
             status.text = _("{0}, which is not what the panel says: press Apply.").format(shown)

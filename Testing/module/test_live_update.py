@@ -239,6 +239,23 @@ def test_closing_the_scene_while_it_computes(session, panel, network):
     assert finish_first(session, panel, network) is not None
 
 
+def test_a_scene_saved_while_it_computes_does_not_pass_for_complete(session, panel, network, tmp_path):
+    node = finish_first(session, panel, network)
+    session.drag_slider(panel.ui.sharpnessSlider, 0.02)
+    network.allow(1)
+    session.wait_until(lambda: attribute(node, "Complete") == "no", PATIENCE)
+    session.save_scene(tmp_path / "halfway.mrb")
+    network.allow_all()
+    session.close_scene()
+    session.load_scene(tmp_path / "halfway.mrb")
+    assert attribute(panel.panel.parameters.result, "Complete") == "no"
+    assert "only some of the slices" in panel.ui.statusLabel.text
+    assert not panel.ui.keepButton.enabled
+    again = finish_first(session, panel, network)
+    assert attribute(again, "Complete") == "yes"
+    assert len(filled(again)) == 5
+
+
 def test_an_unexpected_error_is_shown_and_the_panel_goes_on(session, panel, network, monkeypatch):
     from inference_core.super_resolver import SuperResolver
 
