@@ -32,6 +32,7 @@ def describe_result(
         "Metabolite": metabolite,
         "InputResolution": prepared.n,
         "InputMatrix": [prepared.grid.rows, prepared.grid.columns],
+        "InputInterpolation": prepared.interpolation,
         "Sharpness": sharpness,
         "Weights": weights and weights.path.name,
         "WeightsSHA256": weights and weights.sha256,

@@ -10,6 +10,7 @@ Data consistency is enforced within the network, and the result then masked to t
 result holds the measured coefficients exactly (before the magnitude is taken), that of the masked one nearly.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ from inference_core.conditions import (
 )
 from inference_core.devices import choose_device
 from inference_core.engine.folded_network import FoldedNetwork
-from inference_core.errors import InputError
+from inference_core.errors import InputError, InputWarning
 from inference_core.failed_fits import fill_failed_fits
 from inference_core.footprint import brain_mask_of_t1, super_resolved_brain
 from inference_core.geometry import (
@@ -39,6 +40,7 @@ from inference_core.geometry import (
     super_resolved_image,
 )
 from inference_core.inputs import check_map, check_mri, check_overlap
+from inference_core.measured_support import as_measured
 from inference_core.scaling import slice_scale
 from inference_core.weights_io import WeightsInfo, load_weights
 
@@ -61,6 +63,8 @@ class PreparedInput:
         scales: what each slice is divided by for the network, `(slice,)` float32 in the input's units.
         n: input resolution that the network is told.
         grid: where the result lies in the patient.
+        interpolation: how the map was interpolated before it was loaded, as `MeasuredSupport` names it, or None. The
+            other attributes are those of the map as it was measured.
     """
 
     low_resolution: np.ndarray
@@ -70,6 +74,7 @@ class PreparedInput:
     scales: np.ndarray
     n: int
     grid: SuperResolvedGrid
+    interpolation: str | None = None
 
 
 class SuperResolver:
@@ -151,15 +156,20 @@ class SuperResolver:
     def prepare(self, low_resolution: sitk.Image, t1: sitk.Image, flair: sitk.Image) -> PreparedInput:
         """Check the images and bring them onto the network's grids.
 
+        A map that was zero-filled or interpolated is taken back to the matrix that it was measured on.
+
         Warns:
-            InputWarning: for n outside the trained range, failed fits that were filled, and T1 or FLAIR that covers
-                less than half of the map.
+            InputWarning: for a map that was zero-filled or interpolated, n outside the trained range, failed fits that
+                were filled, and T1 or FLAIR that covers less than half of the map.
 
         Raises:
             InputError: for images that are not 3-D or not scalar, a map that is all zeros, too fine or too small, or
                 of which half of the brain is missing, and T1 or FLAIR that is empty or does not overlap the map.
         """
-        low_resolution = check_map(low_resolution)
+        loaded = check_map(low_resolution)
+        low_resolution, support = as_measured(loaded)
+        if support.interpolation is not None:
+            warnings.warn(support.notice(loaded), InputWarning, stacklevel=2)
         t1, flair = check_mri(t1, "T1"), check_mri(flair, "FLAIR")
         grid = super_resolved_grid(low_resolution)
         n = check_resolution(grid.rows, grid.columns)
@@ -182,6 +192,7 @@ class SuperResolver:
             scales=slice_scale(torch.from_numpy(values)).flatten().numpy(),
             n=n,
             grid=grid,
+            interpolation=support.interpolation,
         )
 
     def super_resolve(

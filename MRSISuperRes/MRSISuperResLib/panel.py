@@ -298,7 +298,7 @@ class Panel(Listener):
         """See `Listener`."""
         self._device = device
         known = self._readout.warning if self._readout else ""
-        rest = [notice for notice in notices if notice not in known and "interpolated" not in notice]
+        rest = [notice for notice in notices if notice not in known]
         show_message(self.ui.messageLabel, " ".join(rest), "warning")
         self.model.refresh(device)
 

@@ -40,7 +40,8 @@ def describe(image: sitk.Image) -> Readout:
         image: the map.
     """
     try:
-        measured, support = as_measured(check_map(image))
+        loaded = check_map(image)
+        measured, support = as_measured(loaded)
         grid = super_resolved_grid(measured)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", InputWarning)
@@ -59,11 +60,5 @@ def describe(image: sitk.Image) -> Readout:
     )
     notices = [str(warning.message) for warning in caught]
     if support.interpolation is not None:
-        loaded = image.GetSize()
-        notices.insert(
-            0,
-            _("The file has {rows} \u00d7 {columns} voxels, interpolated ({how}) from the measured ones.").format(
-                rows=loaded[1], columns=loaded[0], how=support.interpolation
-            ),
-        )
+        notices.insert(0, support.notice(loaded))
     return Readout(text=text, warning=" ".join(notices), usable=True)
