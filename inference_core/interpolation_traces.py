@@ -14,7 +14,7 @@ import numpy as np
 #: Fewest and most coarser samples that are looked for, the latter also relative to the voxels.
 _FEWEST, _MOST, _MOST_SHARE = 10, 64, 0.8
 #: Profiles that are looked at, and those of them that rule out most grids.
-_PROFILES, _FIRST_PROFILES = 96, 16
+_PROFILES, _FIRST_PROFILES = 64, 12
 #: What a grid may leave of those, squared and relative to what it leaves elsewhere.
 _LARGEST_FIRST_REST = 0.1
 #: What may remain for the right grid, relative to what remains beside it, squared.
@@ -22,7 +22,7 @@ _LARGEST_REST = 5e-3
 #: Combinations shorter than this relative to the largest possible are 0 (squared).
 _ZERO = 1e-9
 #: Fewest combinations of a grid, relative to the voxels; fewest that must tell something.
-_FEWEST_COMBINATIONS, _FEWEST_TELLING = 0.25, 8
+_FEWEST_COMBINATIONS, _FEWEST_TELLING = 0.25, 10
 #: What a combination must find beside it to tell something, squared and relative to the others; and the share of the
 #: telling ones that must agree.
 _TELLING, _AGREEING = 1e-3, 0.9

@@ -19,8 +19,8 @@ ZERO_FILLING = "zero-filling"
 _SLICES = 8
 #: What an interpolation along one axis may leave to be sure without the other axis, squared and relative.
 _SURE_REST = 1e-6
-#: Rounds of restoring what magnitude and mask did to an interpolated map.
-_ROUNDS = 20
+#: Most rounds of restoring what magnitude and mask did to an interpolated map; a smaller change than this ends them.
+_ROUNDS, _SETTLED = 20, 3e-4
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _masked_again(values: np.ndarray, array: np.ndarray, grids: tuple[CoarseGrid
     rows, columns = (box / box.sum(axis=0) for box in boxes)
     known = rows.T @ (array != 0).astype(float) @ columns >= 0.5
     # Rounding must not turn voxels of 0 into negative ones, which count as failed fits.
-    least = -0.01 * np.nanmax(values) if np.any(array < 0) else 0.0
+    least = -0.01 * np.nanmax(values) if np.any(array < 0) else -np.inf
     values = np.where(known & ((values > 0) | (values < least)), values, 0)
     at_rows, at_columns = (_nearest(grid, size) for grid, size in zip(grids, shape, strict=True))
     failed = ~np.isfinite(array[:, at_rows[:, None], at_columns])
@@ -208,5 +208,7 @@ def _without_zero_filling(array: np.ndarray, support: MeasuredSupport) -> np.nda
         # The magnitude lost the phase, and a mask what lay outside: both are taken from the estimate so far.
         estimate = zero_filled(low_resolution)
         phase = estimate / np.maximum(np.abs(estimate), 1e-12 * values.max()) if magnitude else 1
-        low_resolution = measured(np.where(known, values * phase, estimate))
+        previous, low_resolution = low_resolution, measured(np.where(known, values * phase, estimate))
+        if np.linalg.norm(low_resolution - previous) < _SETTLED * np.linalg.norm(low_resolution):
+            break
     return low_resolution

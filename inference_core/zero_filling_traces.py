@@ -16,7 +16,7 @@ from functools import lru_cache
 import numpy as np
 
 #: Fewest coefficients that are looked for.
-_FEWEST = 10
+_FEWEST = 12
 #: Profiles that are analysed, and how short they may be relative to the longest.
 _PROFILES, _SHORTEST = 64, 0.8
 #: Voxels below this share of a bright one may be ringing that the magnitude turned around.
@@ -181,14 +181,15 @@ def zero_filling_cliff(profiles: np.ndarray) -> Cliff:
     values = np.where(known, profiles, 0).astype(float)
     if not known.any():
         return _NOTHING
-    bright = known & (values > _TRUSTED_SHARE * np.quantile(values[known], 0.9))
+    bright = known & (values > _TRUSTED_SHARE * np.quantile(np.abs(values[known]), 0.9))
     cliffs = []
     for trusted in (known, bright):
         chosen = _longest(values, trusted)
         if trusted[chosen].all():
             whole = values[trusted.all(axis=1)]
+            content = np.abs(whole).sum(axis=1)
             # Beside the brain there is only ringing.
-            cliffs.append(_cliff_of_whole(whole[whole.sum(axis=1) >= 0.5 * whole.sum(axis=1).max()]))
+            cliffs.append(_cliff_of_whole(whole[content >= 0.5 * content.max()]))
         else:
             cliffs.append(_cliff_of_masked(values[chosen], trusted[chosen]))
     everywhere, where_bright = cliffs

@@ -84,12 +84,12 @@ def share(outcomes, which):
 
 
 def test_maps_as_measured_are_left_alone(maps, stacks):
-    arrays = [array for n, same in maps.items() for array in same[n % 2 :: 2]]
+    arrays = [array for n, same in maps.items() for array in same[n % 4 :: 4]]
     for stack in stacks:
         for metabolite in range(7):
             arrays += [stack.acquired[metabolite], stack.truth[metabolite]]
             arrays.append(stack.acquired[metabolite] * stack.mask[metabolite])
-        arrays += [low_resolution(stack.truth[n % 7], n) for n in RESOLUTIONS[::3]]
+        arrays += [low_resolution(stack.truth[n % 7], n) for n in RESOLUTIONS[::5]]
     for array in arrays:
         image = image_of(array)
         measured, support = as_measured(image)
@@ -97,7 +97,7 @@ def test_maps_as_measured_are_left_alone(maps, stacks):
         assert measured is image
 
 
-@pytest.mark.parametrize("n", [12, 16, 19, 22, 27, 32, 64])
+@pytest.mark.parametrize("n", [12, 19, 25, 32])
 def test_smooth_and_degenerate_maps_are_left_alone(patient, sample, n):
     rng = np.random.default_rng(n)
     step = 192 / n
@@ -127,7 +127,7 @@ def test_smooth_and_degenerate_maps_are_left_alone(patient, sample, n):
 @pytest.mark.parametrize("rounded", [False, True])
 def test_zero_filling_is_found(maps, size, exact, rounded):
     outcomes = []
-    for n in range(12 + rounded, 32, 3):
+    for n in range(12 + rounded, 32, 5):
         for array in maps[n] if n < size - 2 else ():
             filled = zero_filled(array, size)
             outcomes.append(outcome(np.round(filled * 1000 / filled.max()) if rounded else filled, n))
@@ -140,7 +140,7 @@ def test_zero_filling_is_found(maps, size, exact, rounded):
 def test_zero_filling_is_found_behind_a_mask(maps, stacks, size, largest, exact):
     index = np.arange(size) * 64 // size
     outcomes = []
-    for n in range(12, largest + 1, 3):
+    for n in range(12, largest + 1, 4):
         for number, array in enumerate(maps[n]):
             brain = stacks[number // 2].truth[0] > 0.3
             outcomes.append(outcome(zero_filled(array, size) * brain[:, index][:, :, index], n))
@@ -162,7 +162,7 @@ def test_zero_filling_is_found_behind_a_mask(maps, stacks, size, largest, exact)
     ],
 )
 def test_interpolation_is_found(maps, stacks, make, kind, masked):
-    for n in (12, 17, 22, 25, 32):
+    for n in (13, 22, 32):
         array = make(maps[n][2])
         found = measured_support(image_of(array * (stacks[1].truth[0] > 0.3) if masked else array))
         assert found.interpolation.startswith(kind)
@@ -217,6 +217,7 @@ def test_zero_filled_maps_go_back_to_their_place(maps, n, size, orientation):
     measured, support = as_measured(image)
     assert support == MeasuredSupport(n, n, "zero-filling")
     assert_same_place(measured, original)
+    assert sitk.GetArrayFromImage(measured).min() >= 0
     error = sitk.GetArrayFromImage(measured) - maps[n][1]
     assert np.sqrt((error**2).mean() / (maps[n][1] ** 2).mean()) < 0.02
 
@@ -274,8 +275,9 @@ def test_a_zero_filled_map_is_super_resolved_like_the_measured_one(maps, sample)
     as_it_is = resolver.prepare(measured, t1, flair)
     assert as_it_is.interpolation is None
     message = r"The map's 64 x 64 voxels were interpolated \(zero-filling\) from 22 x 22: it is super-resolved from"
-    with pytest.warns(InputWarning, match=message):
+    with pytest.warns(InputWarning, match=message) as warned:
         prepared = resolver.prepare(filled, t1, flair)
+    assert len(warned) == 1
     assert (prepared.n, prepared.interpolation) == (n, "zero-filling")
     np.testing.assert_allclose(prepared.grid.origin, as_it_is.grid.origin, atol=1e-6)
     np.testing.assert_allclose(prepared.grid.spacing, as_it_is.grid.spacing, rtol=1e-9)
