@@ -38,7 +38,6 @@ class Comparison:
         self._overlay = overlay
         self._input = None
         self._result = None
-        self._reference = None
         self._layout_before: int | None = None
         self._links_before: dict[str, tuple[bool, bool]] = {}
         self._input_is_shown = False
@@ -61,13 +60,13 @@ class Comparison:
         """The volume that shows the input, or None while nothing is compared."""
         return self._input
 
-    def update(self, map_node, result, look: Look) -> None:
-        """Follow a change of the result, its display, or the map. Does nothing while nothing is compared."""
+    def update(self, map_node, result, reference, look: Look) -> None:
+        """Follow a change of the result, its display, the reference, or the map, if anything is compared."""
         if not (self.side_by_side or self.flickering):
             return
         self._prepare(map_node, result, look)
         if self.side_by_side:
-            self._fill_view(look)
+            self._fill_view(reference, look)
 
     def show_side_by_side(self, map_node, result, reference, look: Look) -> None:
         """Show the result at left, the input at right, in a layout of two views that scroll together."""
@@ -84,9 +83,8 @@ class Comparison:
         if self._layout_before is None:
             self._layout_before = manager.layout
         manager.setLayout(_LAYOUT_ID)
-        self._reference = reference
         self._align(view)
-        self._fill_view(look)
+        self._fill_view(reference, look)
 
     def end_side_by_side(self) -> None:
         """Return to the layout that the user had."""
@@ -171,9 +169,9 @@ class Comparison:
                 composite.SetLinkedControl(True)
                 composite.SetHotLinkedControl(True)
 
-    def _fill_view(self, look: Look) -> None:
+    def _fill_view(self, reference, look: Look) -> None:
         for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
             if composite.GetLayoutName() == _VIEW:
-                composite.SetBackgroundVolumeID(self._reference.GetID() if self._reference is not None else None)
+                composite.SetBackgroundVolumeID(reference.GetID() if reference is not None else None)
                 composite.SetForegroundVolumeID(self._input.GetID())
                 composite.SetForegroundOpacity(look.opacity)

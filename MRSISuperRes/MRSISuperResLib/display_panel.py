@@ -70,7 +70,7 @@ class DisplayPanel:
             bring_into_view(result.node)
         show_legend(result.node, result.label.title)
         self._applied = self._wanted()
-        self.comparison.update(result.map_node, result.node, self.look)
+        self.comparison.update(result.map_node, result.node, self.reference, self.look)
 
     def result_settled(self, result: ResultVolume, complete: bool) -> None:
         """Nothing is computed any more, and the result is whole."""
@@ -93,7 +93,7 @@ class DisplayPanel:
         for node in (result.node, self.comparison.input_node):
             if node is not None:
                 self.overlay.restyle(node, self.reference, self.look)
-        self.comparison.update(result.map_node, result.node, self.look)
+        self.comparison.update(result.map_node, result.node, self.reference, self.look)
 
     def end_flicker(self) -> None:
         """Stop showing the input in turn."""
@@ -118,7 +118,7 @@ class DisplayPanel:
     def _on_window(self, _checked=False) -> None:
         node = self.parameters.result
         show_colors(node, self.look, data_window(node))
-        self.comparison.update(self.parameters.metaboliteMap, node, self.look)
+        self.comparison.update(self.parameters.metaboliteMap, node, self.reference, self.look)
 
     def _on_align(self, _checked=False) -> None:
         align_views(self.parameters.metaboliteMap)

@@ -109,7 +109,6 @@ class ResultVolume:
         self.map_node = map_node
         self._label = ResultLabel.of(node)
         self._request = None
-        self._matrix = None
         self._done: set[int] = set()
         self._complete = None
         if self._label is not None and self.is_complete:

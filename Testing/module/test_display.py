@@ -89,6 +89,15 @@ def test_side_by_side_follows_the_slider(session, panel):
     session.click(panel.ui.sideBySideButton)
 
 
+def test_side_by_side_follows_the_reference(session, panel):
+    session.click(panel.ui.sideBySideButton)
+    session.choose_text(panel.ui.referenceComboBox, "T1")
+    composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+    [right] = [node for node in composites if node.GetLayoutName() == "MRSISuperResInput"]
+    assert right.GetBackgroundVolumeID() == panel.panel.parameters.t1.GetID()
+    session.click(panel.ui.sideBySideButton)
+
+
 def test_flicker_shows_both_in_turn_and_ends_with_the_result(session, panel, red):
     result = panel.panel.parameters.result
     session.click(panel.ui.flickerButton)
