@@ -1,6 +1,8 @@
 """Folding a slab's depth into channels, so that the first level's 3-D convolutions become plain 2-D ones.
 
-Folded features are `(batch, depth * channel, row, column)`, depth before channel.
+Folded features are `(batch, channel * depth, row, column)`, channel before depth, and channels last in memory. The
+three slices of a channel lie side by side, so that group norm with a group for each channel is the slab's instance
+norm, and concatenating folded features concatenates the slabs.
 """
 
 import torch
@@ -10,8 +12,8 @@ from inference_core.conditions import MRI_UPSAMPLING as DEPTH
 
 
 def fold_depth(features: Tensor) -> Tensor:
-    """`(batch, channel, row, column, depth)` to `(batch, depth * channel, row, column)`."""
-    return features.permute(0, 4, 1, 2, 3).flatten(1, 2)
+    """`(batch, channel, row, column, depth)` to folded, `(batch, channel * depth, row, column)`."""
+    return features.permute(0, 1, 4, 2, 3).flatten(1, 2).contiguous(memory_format=torch.channels_last)
 
 
 def fold_filters(filters: Tensor) -> Tensor:
@@ -21,25 +23,26 @@ def fold_filters(filters: Tensor) -> Tensor:
         filters: `(output, input, 3, 3, 3)`.
 
     Returns:
-        `(3 * output, 3 * input, 3, 3)`.
+        `(output * 3, input * 3, 3, 3)`.
     """
     # The slice that tap k of the kernel meets, seen from output slice o, is o + k - 1: a band of taps.
     padded = torch.nn.functional.pad(filters, (1, 1))
-    bands = [padded[..., 2 - out : 2 - out + DEPTH] for out in range(DEPTH)]
-    return _stack(bands)
+    stacked = torch.stack([padded[..., 2 - out : 2 - out + DEPTH] for out in range(DEPTH)])
+    outputs, inputs = filters.shape[:2]
+    # From (output slice, output, input, row, column, input slice).
+    return stacked.permute(1, 0, 2, 5, 3, 4).reshape(DEPTH * outputs, DEPTH * inputs, *filters.shape[2:4])
 
 
 def fold_filters_on_flat(filters: Tensor) -> Tensor:
     """Like `fold_filters`, for features that are the same in all three slices and come as one of them.
 
     Returns:
-        `(3 * output, input, 3, 3)`.
+        `(output * 3, input, 3, 3)`.
     """
     below, centre, above = filters.unbind(dim=-1)
-    return torch.cat((centre + above, below + centre + above, below + centre), dim=0)
+    return torch.stack((centre + above, below + centre + above, below + centre), dim=1).flatten(0, 1)
 
 
-def _stack(bands: list[Tensor]) -> Tensor:
-    outputs, inputs = bands[0].shape[:2]
-    stacked = torch.stack(bands)  # (output slice, output, input, row, column, input slice)
-    return stacked.permute(0, 1, 5, 2, 3, 4).reshape(DEPTH * outputs, DEPTH * inputs, *bands[0].shape[2:4])
+def fold_channels(values: Tensor) -> Tensor:
+    """What each channel of a slab has, `(..., channel)`, for each of the folded channels, `(..., channel * 3)`."""
+    return values.repeat_interleave(DEPTH, dim=-1)

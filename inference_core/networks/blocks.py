@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -15,8 +14,6 @@ MakeNorm = Callable[[int], nn.Module]
 
 #: Added to variances before their square root, as in PyTorch's instance norm.
 NORM_EPSILON = 1e-5
-
-_SPACE = (2, 3, 4)
 
 
 class ConditionedConvolution(nn.Module):
@@ -38,12 +35,9 @@ class ConditionedConvolution(nn.Module):
     def forward(self, features: Tensor, condition: Condition) -> Tensor:
         """`(batch, input, row, column, depth)` to `(batch, output, row, column, depth)`."""
         features = F.conv3d(features, self.modulated_filters(condition), padding="same")
-        variance, mean = torch.var_mean(features, dim=_SPACE, correction=0)
-        deviation = (variance + NORM_EPSILON).sqrt()
-        gamma, beta = self.norm(mean, deviation, condition)
-        scale = gamma / deviation
-        shift = beta - mean * scale
-        return self.activation(features * scale[..., None, None, None] + shift[..., None, None, None])
+        scale, shift = self.norm(condition)
+        normalised = F.instance_norm(features, eps=NORM_EPSILON)
+        return self.activation(normalised * scale[:, None, None, None] + shift[:, None, None, None])
 
 
 class Block(nn.Module):

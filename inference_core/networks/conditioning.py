@@ -84,10 +84,7 @@ class SharpnessNorm(nn.Module):
         self.hidden = _fully_connected(1, width, 4)
         self.affine = _starting_at(0.0, nn.Linear(width, 2 * channels))
 
-    def forward(self, mean: Tensor, deviation: Tensor, condition: Condition) -> tuple[Tensor, Tensor]:
-        """Scale and shift, `(channel,)` each, of the normalised features.
-
-        The features' own `mean` and `deviation`, `(batch, channel)`, play no part here.
-        """
+    def forward(self, condition: Condition) -> tuple[Tensor, Tensor]:
+        """Scale and shift of the normalised features, `(channel,)` each."""
         gamma, beta = self.affine(self.hidden(condition.sharpness.reshape(1))).chunk(2)
         return 1 + gamma, beta

@@ -1,0 +1,124 @@
+"""A network's output as fast as the machine gives it, for networks whose weights no longer change.
+
+What does not depend on lambda is computed once and kept: the filters of each n and metabolite, and what a slice's
+encoders see up to their first norm. So a new lambda costs less than a new metabolite.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from inference_core.conditions import SUPER_RESOLVED_MATRIX
+from inference_core.engine.batched_heads import BatchedHeads
+from inference_core.engine.folded_pass import first_features
+from inference_core.engine.folding import fold_depth
+from inference_core.engine.layers import Layers, assemble_layers
+from inference_core.engine.runtimes import PRECISIONS, Runner, check_runtime, make_runner
+from inference_core.kspace import enforce_data_consistency, measured_kspace, zero_filled
+from inference_core.networks.conditioning import Condition
+from inference_core.networks.unet import MultiEncoderUNet, upsample_map
+
+_MATRIX = (SUPER_RESOLVED_MATRIX, SUPER_RESOLVED_MATRIX)
+#: Pairs of n and metabolite whose filters are kept: all metabolites of two studies.
+_KEPT_CONDITIONS = 14
+
+
+@dataclass(frozen=True)
+class KeptSlices:
+    """What a batch of slices and the condition give before lambda matters.
+
+    Attributes:
+        measured: k-space of the low-resolution maps, from `measured_kspace`.
+        t1_first: from `first_features`, of the T1 encoder.
+        flair_first: of the FLAIR encoder.
+        runner: the rest of the pass.
+    """
+
+    measured: Tensor
+    t1_first: Tensor
+    flair_first: Tensor
+    runner: Runner
+
+    @property
+    def bytes(self) -> int:
+        """Memory that the tensors take."""
+        return sum(t.numel() * t.element_size() for t in (self.measured, self.t1_first, self.flair_first))
+
+
+def _convert(layers: Layers, dtype: torch.dtype) -> Layers:
+    def convert(part):
+        if isinstance(part, Tensor):
+            return part.to(dtype)
+        converted = [convert(inner) for inner in part]
+        return type(part)(*converted) if hasattr(part, "_fields") else tuple(converted)
+
+    return convert(layers)
+
+
+class Engine:
+    """Computes the output of a network by the folded pass.
+
+    Args:
+        network: conditioned by filter scaling and conditional instance norm; moved to `device`, and not to be trained
+            from then on.
+        device: as torch names it.
+        runtime: what runs the pass, one of `RUNTIMES`; None for the best that is installed.
+        precision: of the convolutions, one of `PRECISIONS`; k-space is always float32.
+
+    Attributes:
+        runtime: what runs the pass.
+
+    Raises:
+        InputError: for a runtime or precision that is unknown or does not go with the device.
+    """
+
+    def __init__(
+        self,
+        network: MultiEncoderUNet,
+        device: str = "cpu",
+        runtime: str | None = None,
+        precision: str = "float32",
+    ):
+        self.runtime = check_runtime(runtime, precision, device)
+        self._device, self._dtype = torch.device(device), PRECISIONS[precision]
+        self._network = network.to(device).eval()
+        self._heads = BatchedHeads(self._network)
+        self._conditioned: OrderedDict[tuple[float, int], tuple[Layers, Runner]] = OrderedDict()
+
+    def __call__(
+        self, low_resolution: Tensor, t1: Tensor, flair: Tensor, n: float, metabolite: int, sharpness: float
+    ) -> Tensor:
+        """As `MultiEncoderUNet.forward`, without gradients."""
+        return self.finish(self.keep(low_resolution, t1, flair, n, metabolite), sharpness)
+
+    @torch.inference_mode()
+    def keep(self, low_resolution: Tensor, t1: Tensor, flair: Tensor, n: float, metabolite: int) -> KeptSlices:
+        """All that does not depend on lambda; arguments as `MultiEncoderUNet.forward` takes them."""
+        layers, runner = self._condition(n, metabolite)
+        upsampled = upsample_map(zero_filled(low_resolution, _MATRIX)).to(self._dtype)
+        t1_first, flair_first = (
+            first_features(upsampled, fold_depth(mri.to(self._dtype)), encoder[0].filters)
+            for mri, encoder in ((t1, layers.t1), (flair, layers.flair))
+        )
+        return KeptSlices(measured_kspace(low_resolution, _MATRIX), t1_first, flair_first, runner)
+
+    @torch.inference_mode()
+    def finish(self, kept: KeptSlices, sharpness: float) -> Tensor:
+        """The super-resolved maps, `(batch, 1, 64, 64)`, for a lambda."""
+        # n and metabolite play no part in the norms.
+        affine = self._heads.affine(Condition.of(0, 0, sharpness, self._device)).to(self._dtype)
+        proposed = kept.runner(kept.t1_first, kept.flair_first, affine).float()
+        return enforce_data_consistency(proposed, kept.measured).abs()
+
+    def _condition(self, n: float, metabolite: int) -> tuple[Layers, Runner]:
+        key = (float(n), int(metabolite))
+        if key not in self._conditioned:
+            filters = self._heads.filters(Condition.of(n, metabolite, 0, self._device))
+            layers = _convert(assemble_layers(self._network, filters), self._dtype)
+            self._conditioned[key] = layers, make_runner(self.runtime, layers)
+            if len(self._conditioned) > _KEPT_CONDITIONS:
+                self._conditioned.popitem(last=False)
+        self._conditioned.move_to_end(key)
+        return self._conditioned[key]
