@@ -20,8 +20,8 @@ class _StackedLayers:
         self._steps = []
         for steps in zip(*heads, strict=True):
             if isinstance(steps[0], nn.Linear):
-                weight = torch.stack([step.weight.detach().T for step in steps])
-                bias = torch.stack([step.bias.detach() for step in steps])[:, None]
+                weight = torch.stack([step.weight.T for step in steps])
+                bias = torch.stack([step.bias for step in steps])[:, None]
                 self._steps.append(lambda x, weight=weight, bias=bias: torch.baddbmm(bias, x, weight))
             else:
                 self._steps.append(steps[0])
@@ -34,10 +34,10 @@ class _StackedLayers:
 
 
 class BatchedHeads:
-    """The heads of a network that is conditioned by filter scaling and by conditional instance norm.
+    """The heads of a network that is conditioned by filter scaling and by conditional instance norm; differentiable.
 
     Args:
-        network: whose weights no longer change.
+        network: whose weights are copied: after a training step, make a new one.
     """
 
     def __init__(self, network: MultiEncoderUNet):
@@ -45,7 +45,7 @@ class BatchedHeads:
         scalings: list[FilterScalingWithMetabolite] = [c.filters for c in self._convolutions]
         norms: list[SharpnessNorm] = [c.norm for c in self._convolutions]
         self._scalings = scalings
-        self._embeddings = torch.stack([s.embedding.weight.detach() for s in scalings], dim=1)
+        self._embeddings = torch.stack([s.embedding.weight for s in scalings], dim=1)
         self._resolution = _StackedLayers([s.resolution for s in scalings])
         self._metabolite = _StackedLayers([s.metabolite for s in scalings])
         self._joint = _StackedLayers([s.joint for s in scalings])
@@ -54,11 +54,9 @@ class BatchedHeads:
         widest = max(n.affine.out_features for n in norms)
         padding = [widest - n.affine.out_features for n in norms]
         self._affine_weight = torch.stack(
-            [F.pad(n.affine.weight.detach().T, (0, p)) for n, p in zip(norms, padding, strict=True)]
+            [F.pad(n.affine.weight.T, (0, p)) for n, p in zip(norms, padding, strict=True)]
         )
-        self._affine_bias = torch.stack(
-            [F.pad(n.affine.bias.detach(), (0, p)) for n, p in zip(norms, padding, strict=True)]
-        )
+        self._affine_bias = torch.stack([F.pad(n.affine.bias, (0, p)) for n, p in zip(norms, padding, strict=True)])
         indices = torch.arange(self._affine_bias.numel(), device=self._affine_bias.device).unflatten(0, (-1, widest))
         own = (i[: n.affine.out_features].chunk(2) for i, n in zip(indices, norms, strict=True))
         self._index = assemble_affine(network, list(own))

@@ -40,6 +40,7 @@ class GraphedPass:
         self._recordings: dict[tuple, _Recording] = {}
 
     def __call__(self, *inputs: Tensor) -> Tensor:
+        """What `run` gives; the tensors' shapes tell which recording to launch."""
         key = tuple(tensor.shape for tensor in inputs)
         if key not in self._recordings:
             self._recordings[key] = _Recording(self._run, inputs)

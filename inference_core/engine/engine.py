@@ -12,7 +12,7 @@ from torch import Tensor
 
 from inference_core.conditions import SUPER_RESOLVED_MATRIX
 from inference_core.engine.batched_heads import BatchedHeads
-from inference_core.engine.folded_pass import first_features
+from inference_core.engine.folded_pass import first_convolution, normalise_first
 from inference_core.engine.folding import fold_depth
 from inference_core.engine.layers import Layers, assemble_layers
 from inference_core.engine.runtimes import PRECISIONS, Runner, check_runtime, make_runner
@@ -31,7 +31,7 @@ class KeptSlices:
 
     Attributes:
         measured: k-space of the low-resolution maps, from `measured_kspace`.
-        t1_first: from `first_features`, of the T1 encoder.
+        t1_first: the T1 encoder's first convolution, from `normalise_first`.
         flair_first: of the FLAIR encoder.
         runner: the rest of the pass.
     """
@@ -84,7 +84,8 @@ class Engine:
         self.runtime = check_runtime(runtime, precision, device)
         self._device, self._dtype = torch.device(device), PRECISIONS[precision]
         self._network = network.to(device).eval()
-        self._heads = BatchedHeads(self._network)
+        with torch.inference_mode():
+            self._heads = BatchedHeads(self._network)
         self._conditioned: OrderedDict[tuple[float, int], tuple[Layers, Runner]] = OrderedDict()
 
     def __call__(
@@ -99,7 +100,7 @@ class Engine:
         layers, runner = self._condition(n, metabolite)
         upsampled = upsample_map(zero_filled(low_resolution, _MATRIX)).to(self._dtype)
         t1_first, flair_first = (
-            first_features(upsampled, fold_depth(mri.to(self._dtype)), encoder[0].filters)
+            normalise_first(first_convolution(upsampled, fold_depth(mri.to(self._dtype)), encoder[0].filters))
             for mri, encoder in ((t1, layers.t1), (flair, layers.flair))
         )
         return KeptSlices(measured_kspace(low_resolution, _MATRIX), t1_first, flair_first, runner)

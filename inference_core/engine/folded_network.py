@@ -3,20 +3,21 @@
 import torch
 from torch import Tensor, nn
 
-from inference_core.engine.folded_pass import first_features, folded_proposal
+from inference_core.engine.batched_heads import BatchedHeads
+from inference_core.engine.folded_pass import first_convolution, folded_proposal
 from inference_core.engine.folding import fold_depth
-from inference_core.engine.layers import assemble_affine, assemble_layers, conditioned_convolutions
+from inference_core.engine.layers import assemble_layers
+from inference_core.engine.norm_activation import norm_and_activate
 from inference_core.networks.conditioning import Condition
 from inference_core.networks.unet import MultiEncoderUNet
 
 
 def _proposal(network: MultiEncoderUNet, upsampled: Tensor, t1: Tensor, flair: Tensor, condition: Condition) -> Tensor:
-    convolutions = conditioned_convolutions(network)
-    layers = assemble_layers(network, [convolution.modulated_filters(condition) for convolution in convolutions])
-    affine = assemble_affine(network, [convolution.norm(condition) for convolution in convolutions])
-    t1_first = first_features(upsampled, fold_depth(t1), layers.t1[0].filters)
-    flair_first = first_features(upsampled, fold_depth(flair), layers.flair[0].filters)
-    return folded_proposal(t1_first, flair_first, affine, layers)
+    heads = BatchedHeads(network)
+    layers, affine = assemble_layers(network, heads.filters(condition)), heads.affine(condition)
+    t1_first = first_convolution(upsampled, fold_depth(t1), layers.t1[0].filters)
+    flair_first = first_convolution(upsampled, fold_depth(flair), layers.flair[0].filters)
+    return folded_proposal(t1_first, flair_first, affine, layers, norm_and_activate)
 
 
 class FoldedNetwork(nn.Module):
