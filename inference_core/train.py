@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 if __name__ == "__main__" and not __package__:
@@ -27,11 +28,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--slices", type=int, default=8, help="slices of each simulated patient (8)")
     parser.add_argument("--validation", type=int, default=3, help="patients to validate on (3)")
     parser.add_argument("--redrawn", type=float, default=0.0, help="share of maps drawn anew on their MRI (0)")
-    parser.add_argument("--cache", type=Path, help="folder that keeps simulated slices for the next run")
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        metavar="FOLDER",
+        help="keep all slices on disk in this folder, for the next run too, and read them from there "
+        "(in memory; with several processes or workers, in the run's folder)",
+    )
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--epochs", type=float, default=100, help="passes over all maps (100)")
     length.add_argument("--steps", type=int, help="generator steps, instead of epochs")
-    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        default=8,
+        help="slices a batch in each process (8); steps and epochs count the batches of all processes as one",
+    )
     parser.add_argument("--learning-rate", type=float, default=1e-4)
     parser.add_argument("--critic-learning-rate", type=float, default=1e-4)
     parser.add_argument("--conditioning-rate", type=float, default=1.0, help="factor on it where lambda comes in")
@@ -47,7 +59,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--averaging", type=float, default=0.0, help="decay of the weights' running average (none)")
     parser.add_argument("--init", type=Path, help="weights to start from (.safetensors)")
     parser.add_argument("--seed", type=int, default=0, help="of the weights and the batches (0)")
-    parser.add_argument("--device", help="cpu, cuda or mps (the fastest there is)")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1 or mps (the fastest there is)")
+    parser.add_argument(
+        "--devices",
+        type=int,
+        metavar="N",
+        help="processes, one a GPU (1); better started with torchrun --nproc-per-node N -m inference_core.train",
+    )
+    parser.add_argument(
+        "--precision",
+        default="32-true",
+        help="32-true, bf16-mixed or 16-mixed (32-true); the mixed ones are faster on GPUs that have them",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes that make batches ahead, for each training process (0 on a CPU, up to 8 for a GPU)",
+    )
     parser.add_argument("--compile", action="store_true", help="compile the network first, which takes minutes")
     parser.add_argument("--checkpoint-every", type=int, default=200, metavar="STEPS")
     parser.add_argument("--validate-every", type=int, default=500, metavar="STEPS")
@@ -55,28 +84,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, and write `weights.safetensors` into the run's folder."""
-    import torch
-    from tqdm import tqdm
+    from inference_core.training.launch import make_fabric, one_voice
 
-    from inference_core.data.batches import TrainingBatches
-    from inference_core.devices import choose_device
-    from inference_core.networks import count_parameters, create_network
-    from inference_core.outputs import make_folder
+    with one_voice():
+        _check(arguments)
+        fabric, device, reason = make_fabric(arguments.device, arguments.devices, arguments.precision)
+        settings = _settings(arguments, fabric.world_size)
+        fabric.launch()
+        processes = f", {fabric.world_size} processes" if fabric.world_size > 1 else ""
+        fabric.print(f"Device: {device} ({reason}){processes}", flush=True)
+        _train(arguments, settings, fabric)
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuse numbers that nothing could be done with, before anything is."""
+    from inference_core.errors import InputError
+
+    least = {"slices": 1, "batch_size": 1, "steps": 1, "checkpoint_every": 1, "validate_every": 1, "simulated": 1}
+    for name, smallest in (least | {"validation": 0, "workers": 0, "first_seed": 0}).items():
+        value = getattr(arguments, name)
+        if value is not None and value < smallest:
+            raise InputError(f"--{name.replace('_', '-')} is {value}: it must be at least {smallest}.")
+    if not arguments.epochs > 0:
+        raise InputError(f"--epochs is {arguments.epochs:g}: it must be greater than 0.")
+
+
+def _settings(arguments: argparse.Namespace, processes: int):
+    """The run's settings; how many steps an epoch takes is not known before the data are."""
     from inference_core.training.settings import TrainingSettings
-    from inference_core.training.trainer import Trainer
-    from inference_core.weights_io import load_weights, save_weights
 
-    device, reason = choose_device(arguments.device)
-    print(f"Device: {device} ({reason})", flush=True)
-    make_folder(arguments.output)
-    torch.manual_seed(arguments.seed)
-    network = create_network("multi-conditional") if arguments.init is None else load_weights(arguments.init)[0]
-    slices, validation = _load_data(arguments)
-    batches = TrainingBatches(slices, arguments.batch_size, arguments.seed, arguments.redrawn)
-    steps = arguments.steps or max(1, round(arguments.epochs * batches.maps / arguments.batch_size))
-    settings = TrainingSettings(
-        steps=steps,
-        batch_size=arguments.batch_size,
+    return TrainingSettings(
+        steps=arguments.steps or 1,
+        batch_size=arguments.batch_size * processes,
         learning_rate=arguments.learning_rate,
         critic_learning_rate=arguments.critic_learning_rate,
         conditioning_rate=arguments.conditioning_rate,
@@ -88,28 +128,55 @@ def run(arguments: argparse.Namespace) -> int:
         critic_steps=arguments.critic_steps,
         critic_warm_up=arguments.critic_warm_up,
         averaging=arguments.averaging,
+        precision=arguments.precision,
         seed=arguments.seed,
         redrawn=arguments.redrawn,
         trained_on=_describe_data(arguments),
     )
-    trainer = Trainer(network, batches, settings, arguments.output, device, arguments.compile)
-    print(
+
+
+def _train(arguments: argparse.Namespace, settings, fabric) -> None:
+    """Train in all processes, once they are launched."""
+    import torch
+    from tqdm import tqdm
+
+    from inference_core.data.batches import TrainingBatches
+    from inference_core.data.loading import default_workers
+    from inference_core.networks import count_parameters, create_network
+    from inference_core.outputs import make_folder
+    from inference_core.training.launch import processes_here, together
+    from inference_core.training.trainer import Trainer
+    from inference_core.weights_io import load_weights, save_weights
+
+    together(fabric, lambda: make_folder(arguments.output), alone=True)
+    torch.manual_seed(arguments.seed)
+    start = arguments.init
+    network = together(fabric, lambda: load_weights(start)[0] if start else create_network("multi-conditional"))
+    workers = arguments.workers
+    if workers is None:
+        workers = default_workers(fabric.device.type, processes_here(arguments.devices))
+    slices, validation = _load_data(arguments, fabric, workers)
+    batches = TrainingBatches(slices, settings.batch_size, settings.seed, settings.redrawn)
+    steps = arguments.steps or max(1, round(arguments.epochs * batches.maps / settings.batch_size))
+    settings = replace(settings, steps=steps)
+    trainer = Trainer(network, batches, settings, arguments.output, fabric, arguments.compile, workers)
+    fabric.print(
         f"{count_parameters(network):,} parameters, {len(slices)} slices, {batches.maps} maps; "
         f"step {trainer.step} of {steps}",
         flush=True,
     )
-    with tqdm(total=steps, initial=trainer.step, unit="step") as bar:
+    with tqdm(total=steps, initial=trainer.step, unit="step", disable=not fabric.is_global_zero) as bar:
 
         def progress(record: dict) -> None:
             bar.set_postfix({k: f"{v:.4f}" for k, v in record.items() if k != "step"}, refresh=False)
             bar.update()
 
-        validate = _validation(validation) if validation else None
+        validate = _validation(validation) if arguments.validation else None
         trained = trainer.run(arguments.checkpoint_every, progress, validate, arguments.validate_every)
-    path = arguments.output / "weights.safetensors"
-    save_weights(path, trained, {name: str(value) for name, value in settings.as_dict().items()})
-    print(f"Weights: {path}")
-    return 0
+    if fabric.is_global_zero:
+        path = arguments.output / "weights.safetensors"
+        save_weights(path, trained, {name: str(value) for name, value in settings.as_dict().items()})
+        print(f"Weights: {path}")
 
 
 def _describe_data(arguments: argparse.Namespace) -> str:
@@ -119,24 +186,52 @@ def _describe_data(arguments: argparse.Namespace) -> str:
     return f"simulated patients {arguments.first_seed} to {last}, {arguments.slices} slices each"
 
 
-def _load_data(arguments: argparse.Namespace):
-    """Slices to train on, and slices to validate on or None."""
+def _patients(arguments: argparse.Namespace) -> tuple[list, list]:
+    """Patients to train on, and patients to validate on."""
+    if arguments.data:
+        from inference_core.data.study import split_patients
+
+        return split_patients(arguments.data, arguments.validation)
+    from inference_core.data.simulated import SimulatedSlices
+
+    def cohort(first: int, count: int, slices: int) -> list[SimulatedSlices]:
+        return [SimulatedSlices(seed, slices) for seed in range(first, first + count)]
+
+    return (
+        cohort(arguments.first_seed, arguments.simulated, arguments.slices),
+        cohort(_VALIDATION_SEEDS, arguments.validation, _VALIDATION_SLICES),
+    )
+
+
+def _load_data(arguments: argparse.Namespace, fabric, workers: int):
+    """Slices to train on, and slices to validate on, which the first process alone has, or None."""
+    from functools import partial
+
     from tqdm import tqdm
 
-    if arguments.data:
-        from inference_core.data.study import read_training_patients
+    from inference_core.data.cohort import open_stored, read_into_memory, store_on_disk
+    from inference_core.training.launch import together
 
-        return read_training_patients(arguments.data, arguments.validation, tqdm)
-    from inference_core.data.simulated import simulate_cohort
+    training, validation = together(fabric, lambda: _patients(arguments))
+    # Reading images uses all cores by itself.
+    processes = 1 if arguments.data else None
+    show = partial(tqdm, desc="Reading" if arguments.data else "Simulating", unit="patient")
+    cache = arguments.cache
+    if cache is None and (workers or fabric.world_size > 1):
+        cache = arguments.output / "slices"
+    if cache is None:
+        measured = read_into_memory(validation, processes, show) if validation else None
+        return read_into_memory(training, processes, show), measured
 
-    def cohort(first: int, count: int, slices: int):
-        seeds = range(first, first + count)
-        return simulate_cohort(
-            seeds, slices, arguments.cache, progress=lambda p: tqdm(p, total=count, desc="Simulating")
-        )
+    def store() -> None:
+        replaced = store_on_disk([*validation, *training], cache, processes, show)
+        if replaced:
+            print(f"{replaced} patients in {cache} were out of date and were made again.", flush=True)
 
-    validation = cohort(_VALIDATION_SEEDS, arguments.validation, _VALIDATION_SLICES) if arguments.validation else None
-    return cohort(arguments.first_seed, arguments.simulated, arguments.slices), validation
+    together(fabric, store, alone=True)
+    slices = together(fabric, lambda: open_stored(training, cache))
+    measured = open_stored(validation, cache).in_memory() if validation and fabric.is_global_zero else None
+    return slices, measured
 
 
 def _validation(slices):

@@ -7,29 +7,20 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from training_samples import fill_cache, random_slices
 
-from inference_core import InputError
+from inference_core import InputError, train
 from inference_core.conditions import TRAINED_RESOLUTIONS
 from inference_core.data.batches import TrainingBatches
-from inference_core.data.slice_set import SliceSet
 from inference_core.networks import create_network
-from inference_core.training.checkpoints import rewind_log
+from inference_core.training.checkpoints import load_checkpoint, rewind_log, save_checkpoint
+from inference_core.training.schedule import learning_rate_factor
 from inference_core.training.settings import TrainingSettings
-from inference_core.training.trainer import Trainer, learning_rate_factor
-
-TRAIN = Path(__file__).parents[2] / "inference_core" / "train.py"
-
-
-def random_slices(count=4, seed=0):
-    rng = np.random.default_rng(seed)
-    maps = rng.random((7, count, 64, 64), dtype=np.float32)
-    mri = rng.random((2, count, 192, 192, 3)).astype(np.float16)
-    return SliceSet(*mri, maps, maps, np.ones_like(maps, dtype=bool), np.arange(count))
+from inference_core.training.trainer import Trainer
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +57,10 @@ def test_metabolites_without_usable_maps_are_not_drawn():
         TrainingBatches(replace(slices, valid=np.zeros_like(valid)), batch_size=1, seed=0)
 
 
-def test_input_and_target_share_one_scale(batches):
-    batch = batches.batch(1)
+def test_input_and_target_share_one_scale():
+    slices = random_slices()
+    slices = replace(slices, target=slices.acquired, valid=np.ones_like(slices.valid))
+    batch = TrainingBatches(slices, batch_size=1, seed=3).batch(1)
     assert batch.zero_filled().amax().item() == pytest.approx(0.5, abs=1e-6)
     # Both maps have the same mean but for what shifts and rectified ringing change.
     assert batch.target.mean().item() == pytest.approx(batch.low_resolution.mean().item(), rel=0.1)
@@ -97,22 +90,27 @@ def _losses(folder):
 
 
 def test_an_interrupted_run_resumes_exactly(tmp_path):
-    expected = _train(tmp_path / "whole", 4)
-    _train(tmp_path / "parts", 4, stop=2)  # after the checkpoint at step 2, before the one at step 4
-    resumed = _train(tmp_path / "parts", 4)
+    expected = _train(tmp_path / "whole", 3)
+    _train(tmp_path / "parts", 3, stop=2)  # after the checkpoint at step 2, before the one at step 3
+    resumed = _train(tmp_path / "parts", 3)
     assert _losses(tmp_path / "parts") == _losses(tmp_path / "whole")
     assert all(torch.equal(resumed[name], tensor) for name, tensor in expected.items())
 
 
 def test_a_checkpoint_of_other_settings_or_a_damaged_one_is_refused(tmp_path):
-    _train(tmp_path, 2)
+    def settings(steps=2, **others):
+        return TrainingSettings(steps=steps, **others).as_dict()
+
+    assert load_checkpoint(tmp_path, settings()) is None
+    save_checkpoint(tmp_path, {"settings": settings(), "step": 1})
+    assert load_checkpoint(tmp_path, settings())["step"] == 1
     with pytest.raises(InputError, match="other settings \\(steps\\)"):
-        _train(tmp_path, 3)
-    with pytest.raises(InputError, match="other settings \\(redrawn, trained_on\\)"):
-        _train(tmp_path, 2, redrawn=0.5, trained_on="others")
+        load_checkpoint(tmp_path, settings(3))
+    with pytest.raises(InputError, match="other settings \\(precision, redrawn, trained_on\\)"):
+        load_checkpoint(tmp_path, settings(precision="bf16-mixed", redrawn=0.5, trained_on="others"))
     (tmp_path / "checkpoint.pt").write_bytes(b"damaged")
     with pytest.raises(InputError, match="can't be read"):
-        _train(tmp_path, 2)
+        load_checkpoint(tmp_path, settings())
 
 
 def test_a_log_cut_short_is_rewound_to_its_last_whole_record(tmp_path):
@@ -129,27 +127,34 @@ def test_the_learning_rate_halves_every_40_of_100_epochs():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"steps": 0}, {"steps": 1, "schedule": "linear"}, {"steps": 1, "batch_size": -1}, {"steps": 1, "redrawn": 2}],
+    [
+        {"steps": 0},
+        {"steps": 1, "schedule": "linear"},
+        {"steps": 1, "batch_size": -1},
+        {"steps": 1, "redrawn": 2},
+        {"steps": 1, "averaging": 1.0},
+        {"steps": 1, "gradient_clip": 0.0},
+        {"steps": 1, "seed": -1},
+    ],
 )
 def test_settings_that_cannot_be_trained_with_are_refused(wrong):
     with pytest.raises(InputError):
         TrainingSettings(**wrong)
 
 
-def _command(folder, cache):
-    data = f"--simulated 1 --slices 2 --validation 0 --cache {cache}"
-    length = "--steps 6 --batch-size 1 --no-adversarial --checkpoint-every 2 --device cpu"
-    return [sys.executable, str(TRAIN), "--output", str(folder), *data.split(), *length.split()]
+def _arguments(folder, cache):
+    data = f"--simulated 1 --slices 1 --validation 0 --cache {cache}"
+    length = "--steps 5 --batch-size 1 --no-adversarial --checkpoint-every 2 --device cpu"
+    return ["--output", str(folder), *data.split(), *length.split()]
 
 
-def test_a_run_ended_by_kill_9_resumes_exactly(tmp_path):
-    cache = tmp_path / "cache"
-    subprocess.run(_command(tmp_path / "whole", cache), check=True, capture_output=True, cwd=tmp_path)
+def test_a_run_ended_by_kill_9_resumes_exactly(tmp_path, capsys):
+    cache, whole, killed = (tmp_path / name for name in ("cache", "whole", "killed"))
+    fill_cache(cache, patients=1, slices=1)
+    assert train.main(_arguments(whole, cache)) == 0
 
-    killed = tmp_path / "killed"
-    process = subprocess.Popen(
-        _command(killed, cache), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    command = [sys.executable, train.__file__, *_arguments(killed, cache)]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not (killed / "losses.jsonl").exists() or len((killed / "losses.jsonl").read_text().splitlines()) < 3:
         assert process.poll() is None
@@ -159,16 +164,8 @@ def test_a_run_ended_by_kill_9_resumes_exactly(tmp_path):
     process.wait()
     assert not (killed / "weights.safetensors").exists()
 
-    done = subprocess.run(_command(killed, cache), check=True, capture_output=True, text=True, cwd=tmp_path)
-    assert "step 0 of" not in done.stdout
-    assert _losses(killed) == _losses(tmp_path / "whole")
-    assert (killed / "weights.safetensors").read_bytes() == (tmp_path / "whole" / "weights.safetensors").read_bytes()
-
-
-def test_unknown_devices_are_refused_before_anything_is_simulated(tmp_path):
-    command = _command(tmp_path / "run", tmp_path / "cache")
-    command[-1] = "abacus"
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 2
-    assert result.stderr.startswith("Error: Unknown device 'abacus'")
-    assert not (tmp_path / "cache").exists()
+    capsys.readouterr()
+    assert train.main(_arguments(killed, cache)) == 0
+    assert "step 0 of" not in capsys.readouterr().out
+    assert _losses(killed) == _losses(whole)
+    assert (killed / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes()

@@ -1,5 +1,6 @@
 """Training batches: one metabolite, one n and one lambda each, made from nothing but a seed and the step's number."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from inference_core import kspace
 from inference_core.conditions import SHARPNESS_RANGE, SUPER_RESOLVED_MATRIX, TRAINED_RESOLUTIONS
 from inference_core.data.augmentation import augment
 from inference_core.data.redrawing import redraw_maps
-from inference_core.data.slice_set import SliceSet
+from inference_core.data.slice_set import Slices
 from inference_core.errors import InputError
 from inference_core.scaling import slice_scale
 
@@ -42,10 +43,16 @@ class Batch:
     metabolite: int
     sharpness: float
 
-    def to(self, device: torch.device | str) -> "Batch":
-        """The same on another device."""
-        moved = {name: v.to(device) if isinstance(v, Tensor) else v for name, v in vars(self).items()}
-        return Batch(**moved)
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
+        """The same on another device; `non_blocking` from pinned memory without waiting for it."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> "Batch":
+        """The same in memory that a GPU reads from by itself; torch's DataLoader calls this."""
+        return self._map(Tensor.pin_memory)
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        return Batch(**{name: change(v) if isinstance(v, Tensor) else v for name, v in vars(self).items()})
 
     def zero_filled(self) -> Tensor:
         """The zero-filled maps, `(batch, 1, 64, 64)`."""
@@ -82,19 +89,20 @@ def make_batch(
 class TrainingBatches:
     """Random, augmented batches of a set of slices.
 
-    The batch of a step depends on the seed and the step alone, which is what lets training resume exactly.
+    The batch of a step depends on the seed and the step alone, which is what lets training resume exactly, and each
+    example has random numbers of its own, so that several processes can make a part of the batch each.
 
     Args:
         slices: what to draw from.
         batch_size: slices a batch.
-        seed: any integer.
+        seed: any integer of at least 0.
         redrawn: share of examples, 0 to 1, whose maps are drawn anew on their MRI.
 
     Raises:
         InputError: if no metabolite has a usable map.
     """
 
-    def __init__(self, slices: SliceSet, batch_size: int, seed: int, redrawn: float = 0.0):
+    def __init__(self, slices: Slices, batch_size: int, seed: int, redrawn: float = 0.0):
         self.slices, self.batch_size, self.seed, self.redrawn = slices, batch_size, seed, redrawn
         usable = slices.usable()
         self._usable = {m: np.flatnonzero(row) for m, row in enumerate(usable) if row.any()}
@@ -106,21 +114,29 @@ class TrainingBatches:
         """How many maps one epoch has."""
         return sum(len(indices) for indices in self._usable.values())
 
-    def batch(self, step: int) -> Batch:
-        """The batch of a step."""
-        rng = np.random.default_rng([self.seed, step])
+    def batch(self, step: int, part: slice = slice(None)) -> Batch:
+        """The batch of a step, or those of its examples that `part` cuts out, without making the others."""
+        whole, *seeds = self._seeds(step)
+        rng = np.random.default_rng(whole)
         metabolite = int(rng.choice(list(self._usable)))
         n = int(rng.choice(TRAINED_RESOLUTIONS))
         sharpness = 0.0 if rng.random() < _SHARE_WITHOUT_SHARPNESS else float(rng.uniform(*SHARPNESS_RANGE))
         candidates = self._usable[metabolite]
         chosen = rng.choice(candidates, self.batch_size, replace=len(candidates) < self.batch_size)
-        examples = [self._example(rng, metabolite, index) for index in chosen]
+        examples = [
+            self._example(np.random.default_rng(seed), metabolite, int(index))
+            for seed, index in zip(seeds[part], chosen[part], strict=True)
+        ]
         return make_batch(*map(np.stack, zip(*examples, strict=True)), n, metabolite, sharpness)
 
+    def _seeds(self, step: int) -> list[np.random.SeedSequence]:
+        """The seed of what a batch's examples share, and one for each example."""
+        whole = np.random.SeedSequence([self.seed, step])
+        return [whole, *whole.spawn(self.batch_size)]
+
     def _example(self, rng: np.random.Generator, metabolite: int, index: int) -> list[np.ndarray]:
-        s = self.slices
-        maps = [s.acquired[metabolite, index], s.target[metabolite, index], s.valid[metabolite, index]]
-        maps, mri = augment(rng, maps, [s.t1[index].astype(np.float32), s.flair[index].astype(np.float32)])
+        maps, mri = self.slices.example(metabolite, index)
+        maps, mri = augment(rng, maps, [image.astype(np.float32) for image in mri])
         if rng.random() < self.redrawn and (drawn := redraw_maps(rng, *mri)):
             maps[:2] = drawn
         # Maps come either way from users: without the voxels that a quality filter rejects, or whole.

@@ -1,28 +1,24 @@
 """Slices of simulated patients, for training and evaluation without a scanner."""
 
-import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
-from functools import partial
-from multiprocessing import get_context
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from inference_core.data.cohort import code_fingerprint, read_into_memory
 from inference_core.data.slice_set import SliceSet
 
+#: What a simulated patient's slices are made with.
+_SIMULATOR = ("conditions.py", "data/simulated.py", "phantom")
 
-def simulate_slices(seed: int, count: int | None = None, cache: Path | None = None) -> SliceSet:
-    """`count` slices (all if None) of the simulated patient of `seed`, kept in and read from folder `cache`."""
-    stored = cache and cache / f"simulated-{seed:06d}-{count or 'all'}.npz"
-    if stored and stored.exists():
-        with np.load(stored, allow_pickle=False) as arrays:
-            return SliceSet(**arrays)
+
+def simulate_slices(seed: int, count: int | None = None) -> SliceSet:
+    """`count` slices (all if None) of the simulated patient of `seed`."""
     from inference_core.phantom import simulate_patient
 
     stack = simulate_patient(seed).slices(count)
-    slices = SliceSet(
+    return SliceSet(
         t1=stack.t1.astype(np.float16),
         flair=stack.flair.astype(np.float16),
         acquired=stack.acquired,
@@ -30,25 +26,37 @@ def simulate_slices(seed: int, count: int | None = None, cache: Path | None = No
         valid=stack.mask,
         patient=np.full(len(stack.t1), seed),
     )
-    if stored:
-        cache.mkdir(parents=True, exist_ok=True)
-        temporary = stored.with_name(f".{os.getpid()}-{stored.name}")
-        np.savez(temporary, **asdict(slices))
-        temporary.replace(stored)
-    return slices
 
 
-def _use_one_thread() -> None:
-    """Keep linear algebra from starting threads of its own in each of the processes."""
-    from threadpoolctl import threadpool_limits
+@dataclass(frozen=True)
+class SimulatedSlices:
+    """A simulated patient as one of a cohort.
 
-    threadpool_limits(1)
+    Attributes:
+        seed: the patient's.
+        count: slices; all if None.
+    """
+
+    seed: int
+    count: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Of the file that keeps the slices, without extension."""
+        return f"simulated-{self.seed:06d}-{self.count or 'all'}"
+
+    def origin(self) -> dict[str, Any]:
+        """All that the slices depend on."""
+        return {"seed": self.seed, "slices": self.count, "simulator": code_fingerprint(*_SIMULATOR)}
+
+    def slices(self) -> SliceSet:
+        """Simulate them."""
+        return simulate_slices(self.seed, self.count)
 
 
 def simulate_cohort(
     seeds: Iterable[int],
     count: int | None = None,
-    cache: Path | None = None,
     processes: int | None = None,
     progress: Callable[[Iterable], Iterable] = iter,
 ) -> SliceSet:
@@ -57,15 +65,8 @@ def simulate_cohort(
     Args:
         seeds: the patients' seeds.
         count: slices a patient; all if None.
-        cache: folder that keeps the slices for the next time.
         processes: how many to simulate at once; as many as there are cores if None.
         progress: wraps the patients as they come, such as `tqdm.tqdm`.
     """
-    seeds = list(seeds)
-    make = partial(simulate_slices, count=count, cache=cache)
-    processes = min(processes or os.cpu_count() or 1, len(seeds))
-    if processes == 1:
-        return SliceSet.concatenate(progress(map(make, seeds)))
-    # Spawned, because a fork of a process that runs torch's threads may hang.
-    with ProcessPoolExecutor(processes, get_context("spawn"), _use_one_thread) as pool:
-        return SliceSet.concatenate(progress(pool.map(make, seeds)))
+    cohort = [SimulatedSlices(seed, count) for seed in seeds]
+    return read_into_memory(cohort, processes, lambda patients, total: progress(patients))

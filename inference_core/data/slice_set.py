@@ -2,11 +2,30 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from typing import Protocol
 
 import numpy as np
 
 #: A slice of a metabolite map with fewer valid voxels than this teaches nothing.
 _FEWEST_VALID_VOXELS = 200
+
+
+def usable_maps(valid: np.ndarray) -> np.ndarray:
+    """Which maps hold enough valid voxels, `(metabolite, slice)` bool, from `(metabolite, slice, 64, 64)` bool."""
+    return valid.sum(axis=(2, 3)) >= _FEWEST_VALID_VOXELS
+
+
+class Slices(Protocol):
+    """What training needs of slices, wherever they are kept."""
+
+    def __len__(self) -> int:
+        """How many slices there are."""
+
+    def usable(self) -> np.ndarray:
+        """Which maps hold enough valid voxels, `(metabolite, slice)` bool."""
+
+    def example(self, metabolite: int, index: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """One metabolite's slice: acquired, target and valid `(64, 64)`; T1 and FLAIR `(192, 192, 3)` float16."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +54,12 @@ class SliceSet:
 
     def usable(self) -> np.ndarray:
         """Which maps hold enough valid voxels, `(metabolite, slice)` bool."""
-        return self.valid.sum(axis=(2, 3)) >= _FEWEST_VALID_VOXELS
+        return usable_maps(self.valid)
+
+    def example(self, metabolite: int, index: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """One metabolite's slice: acquired, target and valid `(64, 64)`; T1 and FLAIR `(192, 192, 3)` float16."""
+        maps = [array[metabolite, index] for array in (self.acquired, self.target, self.valid)]
+        return maps, [self.t1[index], self.flair[index]]
 
     @classmethod
     def concatenate(cls, sets: Iterable["SliceSet"]) -> "SliceSet":

@@ -1,11 +1,15 @@
 """Reading a folder of patients with metabolite maps at full resolution, as `mrsi-superres phantom` writes it."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from inference_core.conditions import METABOLITES, SUPER_RESOLVED_MATRIX
+from inference_core.data.cohort import code_fingerprint
 from inference_core.data.slice_set import SliceSet
 from inference_core.errors import InputError
 from inference_core.geometry import mri_slabs, padded_array, super_resolved_grid
@@ -13,6 +17,10 @@ from inference_core.inputs import check_map, check_mri, read_image
 
 #: A slice with fewer brain voxels than this is left out (compare the paper's slice selection, Sec. 3.1).
 _FEWEST_BRAIN_VOXELS = 300
+#: Of a patient's folder, the files that slices are read from.
+_FILES = ("anat/*.nii.gz", "mrsi/*_res-high_*.nii.gz")
+#: What slices are read with.
+_READER = ("conditions.py", "data/study.py", "geometry.py", "inputs.py")
 
 
 def find_patients(folder: Path) -> list[Path]:
@@ -94,25 +102,53 @@ def read_patient(patient: Path, number: int) -> SliceSet:
     )
 
 
-def read_patients(
-    folder: Path, progress: Callable[[Iterable], Iterable] = iter, patients: list[Path] | None = None
-) -> SliceSet:
-    """All slices of a folder's patients, or of those given.
+def read_patients(folder: Path, progress: Callable[[Iterable], Iterable] = iter) -> SliceSet:
+    """All slices of a folder's patients.
 
     Raises:
         InputError: as `find_patients` and `read_patient`.
     """
-    patients = find_patients(folder) if patients is None else patients
+    patients = find_patients(folder)
     return SliceSet.concatenate(read_patient(patient, number) for number, patient in enumerate(progress(patients)))
 
 
-def read_training_patients(
-    folder: Path, validation: int, progress: Callable[[Iterable], Iterable] = iter
-) -> tuple[SliceSet, SliceSet | None]:
-    """A folder's slices to train on, and the last `validation` patients' to validate on, or None for 0.
+@dataclass(frozen=True)
+class StudyPatient:
+    """A patient's folder as one of a cohort.
+
+    Attributes:
+        folder: the folder `sub-*`.
+    """
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """Of the file that keeps the slices, without extension: studies use the same names for their patients."""
+        study = self.folder.resolve().parent
+        return f"{study.name}-{sha256(str(study).encode()).hexdigest()[:8]}-{self.folder.name}"
+
+    def origin(self) -> dict[str, Any]:
+        """All that the slices depend on: the files that may be read, by size and time, and the code that reads them."""
+        files = sorted(path for pattern in _FILES for path in self.folder.glob(pattern))
+        read = [[path.relative_to(self.folder).as_posix(), *_size_and_time(path)] for path in files]
+        return {"files": read, "reader": code_fingerprint(*_READER)}
+
+    def slices(self) -> SliceSet:
+        """Read them."""
+        return read_patient(self.folder, 0)
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def split_patients(folder: Path, validation: int) -> tuple[list[StudyPatient], list[StudyPatient]]:
+    """A folder's patients to train on, and the last `validation` ones, to validate on.
 
     Raises:
-        InputError: if no patient is left to train on, and as `read_patients`.
+        InputError: if no patient is left to train on, and as `find_patients`.
     """
     patients = find_patients(folder)
     if len(patients) <= validation:
@@ -120,5 +156,4 @@ def read_training_patients(
             f"'{folder}' has {len(patients)} patients, {validation} of which would validate: none is left to train on."
         )
     first = len(patients) - validation
-    held_out = read_patients(folder, progress, patients[first:]) if validation else None
-    return read_patients(folder, progress, patients[:first]), held_out
+    return [StudyPatient(p) for p in patients[:first]], [StudyPatient(p) for p in patients[first:]]

@@ -132,5 +132,6 @@ class MultiEncoderUNet(nn.Module):
         """
         condition = Condition.of(n, metabolite, sharpness, low_resolution.device)
         upsampled = upsample_map(zero_filled(low_resolution, _MATRIX))
-        proposed = (proposal or MultiEncoderUNet.proposal)(self, upsampled, t1, flair, condition)
+        # FFTs work in single precision, whatever the convolutions were computed in.
+        proposed = (proposal or MultiEncoderUNet.proposal)(self, upsampled, t1, flair, condition).float()
         return enforce_data_consistency(proposed, measured_kspace(low_resolution, _MATRIX)).abs()

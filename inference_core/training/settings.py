@@ -13,7 +13,7 @@ class TrainingSettings:
 
     Attributes:
         steps: generator steps.
-        batch_size: slices a batch.
+        batch_size: slices a batch, over all processes.
         learning_rate: Adam's, at the start, of the network.
         critic_learning_rate: Adam's, of the discriminator.
         conditioning_rate: factor on the learning rate of the parts that sharpness alone drives.
@@ -25,6 +25,7 @@ class TrainingSettings:
         critic_steps: discriminator steps before each generator step.
         critic_warm_up: discriminator steps before the first generator step.
         averaging: decay of the running average of the weights that is written out; 0 for none.
+        precision: one of `inference_core.training.launch.PRECISIONS`.
         seed: of the weights and of all batches.
         redrawn: share of examples, 0 to 1, whose maps are drawn anew on their MRI.
         trained_on: what data, in words.
@@ -43,6 +44,7 @@ class TrainingSettings:
     critic_steps: int = 5
     critic_warm_up: int = 0
     averaging: float = 0.0
+    precision: str = "32-true"
     seed: int = 0
     redrawn: float = 0.0
     trained_on: str = ""
@@ -53,6 +55,13 @@ class TrainingSettings:
             raise InputError(f"Unknown schedule '{self.schedule}': choose one of {', '.join(SCHEDULES)}.")
         if not 0 <= self.redrawn <= 1:
             raise InputError(f"Setting redrawn is {self.redrawn}: it is a share, from 0 to 1.")
+        if not 0 <= self.averaging < 1:
+            raise InputError(f"Setting averaging is {self.averaging}: it is a decay, from 0 to less than 1.")
+        for name in ("seed", "warm_up", "critic_warm_up", "conditioning_rate"):
+            if getattr(self, name) < 0:
+                raise InputError(f"Setting {name} is {getattr(self, name)}: it must be at least 0.")
+        if self.gradient_clip is not None and not self.gradient_clip > 0:
+            raise InputError(f"Setting gradient_clip is {self.gradient_clip}: it must be greater than 0.")
         for name in ("steps", "batch_size", "critic_steps", "learning_rate", "critic_learning_rate"):
             if getattr(self, name) <= 0:
                 raise InputError(f"Setting {name} is {getattr(self, name)}: it must be greater than 0.")
