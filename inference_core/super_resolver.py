@@ -10,10 +10,12 @@ Data consistency is enforced within the network, and the result then masked to t
 result holds the measured coefficients exactly (before the magnitude is taken), that of the masked one nearly.
 """
 
+import copy
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -28,7 +30,9 @@ from inference_core.conditions import (
     resolve_metabolite,
 )
 from inference_core.devices import choose_device
-from inference_core.engine.folded_network import FoldedNetwork
+from inference_core.engine.any_network import AnyNetwork
+from inference_core.engine.engine import Engine
+from inference_core.engine.runtimes import check_runtime
 from inference_core.errors import InputError, InputWarning
 from inference_core.failed_fits import fill_failed_fits
 from inference_core.footprint import brain_mask_of_t1, super_resolved_brain
@@ -40,12 +44,14 @@ from inference_core.geometry import (
     super_resolved_image,
 )
 from inference_core.inputs import check_map, check_mri, check_overlap
+from inference_core.kept_slices import KeptSlicesStore
 from inference_core.measured_support import as_measured
+from inference_core.networks import MultiEncoderUNet
 from inference_core.scaling import slice_scale
 from inference_core.weights_io import WeightsInfo, load_weights
 
-#: Slices that go through the network together.
-_BATCH = 4
+#: Slices that go through the network together, at most: one at a time stays in a CPU's caches, a GPU takes them all.
+_BATCHES = {"cpu": 1, "cuda": 64, "mps": 8}
 
 #: Called with the number of slices done and of all slices.
 Progress = Callable[[int, int], None]
@@ -82,37 +88,76 @@ class SuperResolver:
 
     Args:
         network: called as `network(low_resolution, t1, flair, n, metabolite, sharpness)`, see
-            `inference_core.networks`.
+            `inference_core.networks`. The paper's networks are computed by `inference_core.engine.engine`, which gives
+            the same output faster.
         device: "cuda", "mps", "cpu", or None for the fastest.
         weights: where the network's weights came from, if from a file.
+        runtime: what runs the network, one of `inference_core.engine.runtimes.RUNTIMES`, or None for the best that is
+            installed.
+        precision: of the convolutions, "float32", or on a GPU "float16" or "bfloat16".
 
     Attributes:
         device: where it computes, as torch names it.
         device_reason: why there, for the user.
+        precision: as given.
         weights: as given.
 
     Raises:
-        InputError: for a device that is unknown or can't be used.
+        InputError: for a device, runtime or precision that is unknown or can't be used.
     """
 
-    def __init__(self, network: nn.Module, device: str | None = None, weights: WeightsInfo | None = None):
+    def __init__(
+        self,
+        network: nn.Module,
+        device: str | None = None,
+        weights: WeightsInfo | None = None,
+        runtime: str | None = None,
+        precision: str = "float32",
+    ):
         self.device, self.device_reason = choose_device(device)
         self.weights = weights
-        self._network = network.to(self.device).eval()
+        self.precision = precision
+        if isinstance(network, MultiEncoderUNet):
+            self._engine = Engine(network, self.device, runtime, precision)
+        else:
+            check_runtime(runtime, precision, self.device)
+            self._engine = AnyNetwork(network, self.device)
+        self._store = KeptSlicesStore()
+
+    @property
+    def runtime(self) -> str:
+        """What runs the network."""
+        return self._engine.runtime
+
+    @property
+    def batch(self) -> int:
+        """How many slices go through the network together, at most."""
+        return _BATCHES[self.device.partition(":")[0]]
 
     @classmethod
-    def load(cls, weights: str | Path | None = None, device: str | None = None) -> "SuperResolver":
+    def load(
+        cls,
+        weights: str | Path | None = None,
+        device: str | None = None,
+        runtime: str | None = None,
+        precision: str = "float32",
+    ) -> "SuperResolver":
         """A resolver with weights from a safetensors file.
 
         Args:
             weights: the file; None for the weights that come with the package.
             device: "cuda", "mps", "cpu", or None for the fastest.
+            runtime: what runs the network; None for the best that is installed.
+            precision: "float32", or on a GPU "float16" or "bfloat16".
 
         Raises:
-            InputError: for weights that are missing, corrupt or foreign, or a device that can't be used.
+            InputError: for weights that are missing, corrupt or foreign, or a device, runtime or precision that can't
+                be used.
         """
+        # Before the weights, which take a while.
+        check_runtime(runtime, precision, choose_device(device)[0])
         network, info = load_weights(weights)
-        return cls(FoldedNetwork(network), device, info)
+        return cls(network, device, info, runtime, precision)
 
     def __call__(
         self,
@@ -216,6 +261,9 @@ class SuperResolver:
             float32 `(slice, 64, 64)` in the units of the map, 0 outside the brain; one for each of `slices`. A slice
             of which the map is entirely 0 is 0.
 
+        Warns:
+            InputWarning: if the GPU has too little memory for one slice, and the CPU takes over for good.
+
         Raises:
             InputError: for an unknown metabolite, sharpness outside its range, a slice that does not exist, or too
                 little memory.
@@ -229,19 +277,18 @@ class SuperResolver:
         result = np.zeros((len(wanted), SUPER_RESOLVED_MATRIX, SUPER_RESOLVED_MATRIX), dtype=np.float32)
         todo = [place for place, index in enumerate(wanted) if prepared.low_resolution[index].any()]
         done = len(wanted) - len(todo)
-        batch = _BATCH
+        batch = self.batch
         while todo:
             places = todo[:batch]
             try:
-                values = self._run(prepared, [wanted[place] for place in places], metabolite, sharpness)
+                values = self._run(prepared, tuple(wanted[place] for place in places), metabolite, sharpness)
             except torch.cuda.OutOfMemoryError as error:
-                if len(places) == 1:
-                    raise InputError(
-                        f"There is too little memory on {self.device} for even one slice: close other programs that "
-                        "use it, or choose the device cpu."
-                    ) from error
-                batch = len(places) // 2
-                torch.cuda.empty_cache()
+                self._store.clear()
+                if len(places) > 1:
+                    batch = len(places) // 2
+                    torch.cuda.empty_cache()
+                else:
+                    self._move_to_cpu(error)
                 continue
             result[places] = values
             todo = todo[len(places) :]
@@ -250,13 +297,42 @@ class SuperResolver:
                 progress(done, len(wanted))
         return result * prepared.brain[wanted]
 
-    def _run(self, prepared: PreparedInput, slices: list[int], metabolite: int, sharpness: float) -> np.ndarray:
+    def _run(self, prepared: PreparedInput, slices: tuple[int, ...], metabolite: int, sharpness: float) -> np.ndarray:
         """The network's output for one batch, `(slice, 64, 64)`, in the units of the map, not masked yet."""
-        scales = prepared.scales[slices, None, None]
-        inputs = (prepared.low_resolution[slices] / scales, prepared.t1[slices], prepared.flair[slices])
-        tensors = [torch.from_numpy(array)[:, None].to(self.device) for array in inputs]
+        scales = prepared.scales[list(slices), None, None]
+
+        def keep() -> Any:
+            low_resolution, t1, flair = (
+                array[list(slices)] for array in (prepared.low_resolution, prepared.t1, prepared.flair)
+            )
+            arrays = (low_resolution / scales, t1, flair)
+            tensors = [self._to_device(torch.from_numpy(array)[:, None]) for array in arrays]
+            return self._engine.keep(*tensors, prepared.n, metabolite)
+
         # The same slice must look the same each time the slider returns to it.
         reproducible = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
         with torch.inference_mode(), reproducible:
-            output = self._network(*tensors, prepared.n, metabolite, sharpness)
+            output = self._engine.finish(self._store.get(prepared, metabolite, slices, keep), sharpness)
         return output[:, 0].float().cpu().numpy() * scales
+
+    def _to_device(self, tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.to(self.device)
+
+    def _move_to_cpu(self, error: Exception) -> None:
+        """Go on without the GPU.
+
+        Raises:
+            InputError: if there is no GPU to do without.
+        """
+        if self.device == "cpu":
+            raise InputError(
+                "There is too little memory for even one slice: close other programs, and try again."
+            ) from error
+        message = (
+            f"There is too little memory on {self.device} for even one slice: the CPU takes over, which is slower."
+        )
+        warnings.warn(message, InputWarning, stacklevel=3)
+        network = copy.deepcopy(self._engine.network).cpu()
+        self.device, self.device_reason = "cpu", f"CPU: {self.device} has too little memory"
+        self.precision = "float32"
+        self._engine = Engine(network) if isinstance(network, MultiEncoderUNet) else AnyNetwork(network, "cpu")

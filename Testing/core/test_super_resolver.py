@@ -49,6 +49,12 @@ def resolver(network):
     return SuperResolver(network, "cpu")
 
 
+@pytest.fixture
+def batches_of_four(monkeypatch):
+    """As on a GPU, where slices go through the network together."""
+    monkeypatch.setattr("inference_core.super_resolver._BATCHES", {"cpu": 4})
+
+
 def array_of(image):
     return sitk.GetArrayFromImage(image)
 
@@ -105,7 +111,7 @@ def test_same_input_same_output(resolver, patient):
     np.testing.assert_allclose(alone[0], first[1], rtol=1e-4, atol=1e-5 * first.max())
 
 
-def test_network_is_called_as_it_was_trained(patient):
+def test_network_is_called_as_it_was_trained(patient, batches_of_four):
     network = ZeroFilling()
     low_resolution, t1, flair = patient(size=(20, 14, 6), spacing=(10.0, 10.0, 6.0))
     SuperResolver(network, "cpu")(low_resolution, t1, flair, metabolite="Cr+PCr", sharpness="0.03")
@@ -147,7 +153,7 @@ def test_slices_can_be_asked_for_in_any_order(patient):
             resolver.super_resolve(prepared, slices=[index])
 
 
-def test_progress_is_reported_and_empty_slices_are_skipped(patient, replace_array):
+def test_progress_is_reported_and_empty_slices_are_skipped(patient, replace_array, batches_of_four):
     network = ZeroFilling()
     low_resolution, t1, flair = patient(size=(16, 16, 7), spacing=(12.0, 12.0, 8.0))
     array = array_of(low_resolution)
@@ -280,7 +286,7 @@ def test_unknown_devices_are_refused(name):
 
 
 @pytest.mark.parametrize("fits", [2, 1])
-def test_too_little_gpu_memory_shrinks_the_batch(patient, fits):
+def test_too_little_gpu_memory_shrinks_the_batch(patient, fits, batches_of_four):
     class Hungry(ZeroFilling):
         def forward(self, low_resolution, *inputs):
             if len(low_resolution) > fits:
@@ -299,5 +305,65 @@ def test_no_memory_for_one_slice_is_an_error(patient):
         def forward(self, *inputs):
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
-    with pytest.raises(InputError, match="too little memory on cpu for even one slice"):
+    with pytest.raises(InputError, match="too little memory for even one slice: close"):
         SuperResolver(Starving(), "cpu")(*patient(size=(16, 16, 3)))
+
+
+def test_a_gpu_without_memory_hands_over_to_the_cpu(patient):
+    class StarvingOnGPU(ZeroFilling):
+        starving = True
+
+        def forward(self, *inputs):
+            if self.starving:
+                raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+            return super().forward(*inputs)
+
+        def cpu(self):
+            self.starving = False
+            return self
+
+    images = patient(size=(16, 16, 2), spacing=(12.0, 12.0, 9.0))
+    expected = array_of(SuperResolver(ZeroFilling(), "cpu")(*images))
+    resolver = SuperResolver(StarvingOnGPU(), "cpu")
+    # There is no GPU to be had here: the name alone is what the fallback goes by.
+    resolver.device = "cuda"
+    resolver._to_device = lambda tensor: tensor
+    with pytest.warns(InputWarning, match="too little memory on cuda for even one slice: the CPU takes over"):
+        result = array_of(resolver(*images))
+    np.testing.assert_allclose(result, expected, rtol=1e-6)
+    assert resolver.device == "cpu"
+    assert resolver.device_reason == "CPU: cuda has too little memory"
+
+
+def test_a_new_sharpness_does_not_prepare_the_slices_again(network, patient, monkeypatch):
+    resolver = SuperResolver(network, "cpu")
+    kept = []
+    keep = resolver._engine.keep
+    monkeypatch.setattr(resolver._engine, "keep", lambda *inputs: kept.append(inputs[-1]) or keep(*inputs))
+    prepared = resolver.prepare(*patient(size=(16, 16, 2), spacing=(12.0, 12.0, 9.0)))
+    first = resolver.super_resolve(prepared, "NAA", 0.05)
+    resolver.super_resolve(prepared, "NAA", 0.0)
+    np.testing.assert_array_equal(resolver.super_resolve(prepared, "NAA", 0.05), first)
+    assert len(kept) == 2
+    resolver.super_resolve(prepared, "tCho", 0.05)
+    assert len(kept) == 4
+    # What was kept of one patient must never be taken for another's.
+    other = resolver.prepare(*patient(size=(16, 16, 2), spacing=(11.0, 11.0, 9.0)))
+    fresh = SuperResolver(network, "cpu").super_resolve(other, "tCho", 0.05)
+    np.testing.assert_array_equal(resolver.super_resolve(other, "tCho", 0.05), fresh)
+    assert not np.allclose(fresh, resolver.super_resolve(prepared, "tCho", 0.05))
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ({"runtime": "tensorrt"}, "Unknown runtime 'tensorrt': choose one of pytorch"),
+        ({"runtime": "cuda-graphs"}, "Runtime cuda-graphs works on the device cuda only, not on cpu"),
+        ({"precision": "float8"}, "Unknown precision 'float8': choose one of float32"),
+        ({"precision": "float16"}, "Precision float16 gains nothing on a CPU"),
+    ],
+)
+def test_bad_runtimes_are_refused(network, options, what):
+    for make in (lambda: SuperResolver(network, "cpu", **options), lambda: SuperResolver.load(device="cpu", **options)):
+        with pytest.raises(InputError, match=what):
+            make()

@@ -13,10 +13,9 @@ from torch import Tensor
 from inference_core.conditions import SUPER_RESOLVED_MATRIX
 from inference_core.engine.batched_heads import BatchedHeads
 from inference_core.engine.folded_pass import first_convolution, normalise_first
-from inference_core.engine.folding import fold_depth
 from inference_core.engine.layers import Layers, assemble_layers
 from inference_core.engine.runtimes import PRECISIONS, Runner, check_runtime, make_runner
-from inference_core.kspace import enforce_data_consistency, measured_kspace, zero_filled
+from inference_core.kspace import enforce_data_consistency, measured_kspace, pad, to_image
 from inference_core.networks.conditioning import Condition
 from inference_core.networks.unet import MultiEncoderUNet, upsample_map
 
@@ -69,6 +68,7 @@ class Engine:
 
     Attributes:
         runtime: what runs the pass.
+        network: as given.
 
     Raises:
         InputError: for a runtime or precision that is unknown or does not go with the device.
@@ -83,9 +83,9 @@ class Engine:
     ):
         self.runtime = check_runtime(runtime, precision, device)
         self._device, self._dtype = torch.device(device), PRECISIONS[precision]
-        self._network = network.to(device).eval()
+        self.network = network.to(device).eval()
         with torch.inference_mode():
-            self._heads = BatchedHeads(self._network)
+            self._heads = BatchedHeads(self.network)
         self._conditioned: OrderedDict[tuple[float, int], tuple[Layers, Runner]] = OrderedDict()
 
     def __call__(
@@ -98,12 +98,13 @@ class Engine:
     def keep(self, low_resolution: Tensor, t1: Tensor, flair: Tensor, n: float, metabolite: int) -> KeptSlices:
         """All that does not depend on lambda; arguments as `MultiEncoderUNet.forward` takes them."""
         layers, runner = self._condition(n, metabolite)
-        upsampled = upsample_map(zero_filled(low_resolution, _MATRIX)).to(self._dtype)
+        measured = measured_kspace(low_resolution, _MATRIX)
+        upsampled = upsample_map(to_image(pad(measured, _MATRIX)).abs()).to(self._dtype)
         t1_first, flair_first = (
-            normalise_first(first_convolution(upsampled, fold_depth(mri.to(self._dtype)), encoder[0].filters))
+            normalise_first(first_convolution(upsampled, mri.to(self._dtype), encoder[0]))
             for mri, encoder in ((t1, layers.t1), (flair, layers.flair))
         )
-        return KeptSlices(measured_kspace(low_resolution, _MATRIX), t1_first, flair_first, runner)
+        return KeptSlices(measured, t1_first, flair_first, runner)
 
     @torch.inference_mode()
     def finish(self, kept: KeptSlices, sharpness: float) -> Tensor:
@@ -117,7 +118,7 @@ class Engine:
         key = (float(n), int(metabolite))
         if key not in self._conditioned:
             filters = self._heads.filters(Condition.of(n, metabolite, 0, self._device))
-            layers = _convert(assemble_layers(self._network, filters), self._dtype)
+            layers = _convert(assemble_layers(self.network, filters), self._dtype)
             self._conditioned[key] = layers, make_runner(self.runtime, layers)
             if len(self._conditioned) > _KEPT_CONDITIONS:
                 self._conditioned.popitem(last=False)

@@ -16,23 +16,41 @@ from inference_core.engine.layers import Layer, Layers
 from inference_core.engine.norm_activation import norm_and_activate
 from inference_core.networks.blocks import NORM_EPSILON
 
+#: Rows of features between those that their mean is estimated from.
+_ROW_STEP = 4
+
 #: From features, scale, shift, slopes and depth to activated features, as `norm_and_activate`.
 Activate = Callable[[Tensor, Tensor, Tensor, Tensor, int], Tensor]
 
 
-def first_convolution(upsampled: Tensor, mri: Tensor, filters: Tensor) -> Tensor:
+def _convolve(features: Tensor, layer: Layer) -> Tensor:
+    """The layer's convolution, less a constant for each channel that brings its mean near 0.
+
+    The instance norm that follows does not see the constant, but takes its variance as the difference of two means,
+    which loses all digits if they are large beside it: in slices with next to no contrast. Any constant near the mean
+    will do, so some of the rows are enough to estimate it.
+    """
+    with torch.no_grad():
+        some = features[:, :, ::_ROW_STEP]
+        sums = some.sum(dim=(0, 2, 3)).to(layer.totals.dtype)
+        constant = torch.addmv(sums.new_zeros(()), layer.totals, sums, beta=0, alpha=-sums.numel() / some.numel())
+    return F.conv2d(features, layer.filters, constant, padding=1)
+
+
+def first_convolution(upsampled: Tensor, mri: Tensor, layer: Layer) -> Tensor:
     """An encoder's first convolution.
 
     Args:
         upsampled: the map on the MRI's grid, `(batch, 1, 192, 192)`.
-        mri: T1 or FLAIR, folded, `(batch, 3, 192, 192)`.
-        filters: the encoder's first layer's.
+        mri: T1 or FLAIR, `(batch, 1, 192, 192, 3)`.
+        layer: the encoder's first.
 
     Returns:
         Folded, `(batch, channel * 3, 192, 192)`.
     """
-    images = torch.cat((upsampled, mri), dim=1).contiguous(memory_format=torch.channels_last)
-    return F.conv2d(images, filters, padding=1)
+    # One channel of slabs is folded, channels last, as it lies in memory.
+    images = torch.cat((upsampled.permute(0, 2, 3, 1), mri[:, 0]), dim=3)
+    return _convolve(images.permute(0, 3, 1, 2), layer)
 
 
 def normalise_first(features: Tensor) -> Tensor:
@@ -47,7 +65,7 @@ def activate_normalised(normalised: Tensor, scale: Tensor, shift: Tensor, slopes
 
 def _apply(features: Tensor, layer: Layer, affine: Tensor, depth: int) -> Tensor:
     scale, shift = affine
-    return norm_and_activate(F.conv2d(features, layer.filters, padding=1), scale, shift, layer.slopes, depth)
+    return norm_and_activate(_convolve(features, layer), scale, shift, layer.slopes, depth)
 
 
 def _encode(features: Tensor, layers: Sequence[Layer], affine: Iterator[Tensor]) -> list[Tensor]:

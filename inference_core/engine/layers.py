@@ -17,10 +17,13 @@ class Layer(NamedTuple):
     Attributes:
         filters: `(output, input, 3, 3)`.
         slopes: the PReLU's, `(output,)`.
+        totals: the filters' sums over their rows and columns, the same for all slices of an output channel (their
+            mean), `(output, input)`; no gradient.
     """
 
     filters: Tensor
     slopes: Tensor
+    totals: Tensor
 
 
 class Convolution(NamedTuple):
@@ -98,17 +101,16 @@ def assemble_layers(network: MultiEncoderUNet, filters: list[Tensor]) -> Layers:
         filters: of each of `conditioned_convolutions`, modulated, `(output, input, row, column, depth)`.
     """
     per_encoder = 2 * len(network.t1_encoder.levels)
-    layers = tuple(
-        Layer(
-            _channels_last(_fold(own, first_of_encoder=index in (0, per_encoder))),
-            _per_output(convolution.activation.weight, own),
-        )
-        for index, (convolution, own) in enumerate(zip(conditioned_convolutions(network), filters, strict=True))
-    )
+    layers = []
+    for index, (convolution, own) in enumerate(zip(conditioned_convolutions(network), filters, strict=True)):
+        folded = _channels_last(_fold(own, first_of_encoder=index in (0, per_encoder)))
+        slopes = _per_output(convolution.activation.weight, own)
+        totals = folded.detach().sum(dim=(2, 3)).unflatten(0, (len(own), -1)).mean(dim=1)
+        layers.append(Layer(folded, slopes, totals.repeat_interleave(len(folded) // len(own), dim=0)))
     return Layers(
-        t1=layers[:per_encoder],
-        flair=layers[per_encoder : 2 * per_encoder],
-        decoder=layers[2 * per_encoder :],
+        t1=tuple(layers[:per_encoder]),
+        flair=tuple(layers[per_encoder : 2 * per_encoder]),
+        decoder=tuple(layers[2 * per_encoder :]),
         upsampling=tuple(_upsampling(level.convolution) for level in network.decoder),
         head=_head(network.head),
     )
