@@ -16,6 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, required=True, help="image to write, with a JSON file beside it")
     parser.add_argument("--weights", type=Path, help="weights to use instead of the default ones (.safetensors)")
     parser.add_argument("--device", help="cpu, cuda or mps (the fastest there is)")
+    parser.add_argument("--runtime", help="what runs the network: pytorch, compiled, native or cuda-graphs")
+    parser.add_argument("--precision", default="float32", help="float32, or on a GPU float16 or bfloat16 (float32)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -33,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     sharpness = check_sharpness(arguments.sharpness)
     files = {"map": arguments.map, "T1": arguments.t1, "FLAIR": arguments.flair}
     images = {role: read_image(path, role) for role, path in files.items()}
-    resolver = SuperResolver.load(arguments.weights, arguments.device)
+    resolver = SuperResolver.load(arguments.weights, arguments.device, arguments.runtime, arguments.precision)
     print(f"Device: {resolver.device} ({resolver.device_reason})")
     prepared = resolver.prepare(images["map"], images["T1"], images["FLAIR"])
     result = super_resolved_image(resolver.super_resolve(prepared, metabolite, sharpness), prepared.grid)

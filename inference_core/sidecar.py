@@ -38,6 +38,8 @@ def describe_result(
         "WeightsSHA256": weights and weights.sha256,
         "TrainedOn": weights.metadata.get("trained_on", "unknown") if weights else "unknown",
         "Device": resolver.device,
+        "Runtime": resolver.runtime,
+        "Precision": resolver.precision,
         "SoftwareName": "MRSISuperRes",
         "SoftwareVersion": __version__,
     }

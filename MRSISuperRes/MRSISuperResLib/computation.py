@@ -10,8 +10,9 @@ import queue
 import threading
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,8 +21,18 @@ from inference_core.errors import InputError, InputWarning
 from inference_core.geometry import SuperResolvedGrid
 from MRSISuperResLib.volumes import PatientImages
 
-#: Slices computed together after the first, on a GPU. On a CPU, one is as fast and can be interrupted sooner.
-_GPU_BATCH = 8
+
+@contextmanager
+def _collected_notices() -> Iterator[list[str]]:
+    """What the core warns the user of meanwhile; other warnings go where they would."""
+    notices: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield notices
+    notices += [str(w.message) for w in caught if issubclass(w.category, InputWarning)]
+    for other in caught:
+        if not issubclass(other.category, InputWarning):
+            warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
 
 
 @dataclass(frozen=True)
@@ -161,14 +172,9 @@ class Computation:
         """
         if self._prepared[0] != images.key:
             self._prepared = (None, None)
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
+            with _collected_notices() as notices:
                 prepared = resolver.prepare(images.low_resolution, images.t1, images.flair)
-            notices = tuple(str(w.message) for w in caught if issubclass(w.category, InputWarning))
-            for other in caught:
-                if not issubclass(other.category, InputWarning):
-                    warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
-            self._prepared = (images.key, (prepared, notices))
+            self._prepared = (images.key, (prepared, tuple(notices)))
         return self._prepared[1]
 
     def super_resolve(self, request: Request):
@@ -211,25 +217,27 @@ class Computation:
         prepared, notices = self.prepared(resolver, request.images)
         if request.cancelled.is_set():
             return False
-        device = resolver.device_reason
-        self.messages.put(
-            Prepared(
-                request, prepared.grid, prepared.n, notices, device, resolver.weights.sha256 if resolver.weights else ""
-            )
-        )
+        self._announce(request, resolver, prepared, notices)
         remaining = set(range(prepared.grid.slices))
         batch = 1
         while remaining:
             nearest = sorted(remaining, key=lambda index: (abs(index - request.shown), index))[:batch]
-            values = resolver.super_resolve(prepared, request.metabolite, request.sharpness, slices=nearest)
+            with _collected_notices() as more:
+                values = resolver.super_resolve(prepared, request.metabolite, request.sharpness, slices=nearest)
             if request.cancelled.is_set():
                 return False
+            if more:
+                self._announce(request, resolver, prepared, (*notices, *more))
             self.messages.put(SlicesDone(request, tuple(nearest), values))
             remaining.difference_update(nearest)
             if self._pending is not None and remaining:
                 return False
-            batch = 1 if resolver.device == "cpu" else _GPU_BATCH
+            batch = resolver.batch
         return True
+
+    def _announce(self, request: Request, resolver, prepared, notices: tuple[str, ...]) -> None:
+        weights = resolver.weights.sha256 if resolver.weights else ""
+        self.messages.put(Prepared(request, prepared.grid, prepared.n, notices, resolver.device_reason, weights))
 
 
 _shared: Computation | None = None
