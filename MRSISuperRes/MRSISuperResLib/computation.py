@@ -21,6 +21,9 @@ from inference_core.errors import InputError, InputWarning
 from inference_core.geometry import SuperResolvedGrid
 from MRSISuperResLib.volumes import PatientImages
 
+#: Seconds at most that the thread waits for slices to be drawn: computing on would take the cores that draw them.
+_COURTESY = 0.1
+
 
 @contextmanager
 def _collected_notices() -> Iterator[list[str]]:
@@ -80,11 +83,16 @@ class Prepared:
 
 @dataclass(frozen=True)
 class SlicesDone:
-    """Some slices are super-resolved: `values[i]`, `(64, 64)`, is slice `indices[i]`."""
+    """Some slices are super-resolved: `values[i]`, `(64, 64)`, is slice `indices[i]`.
+
+    Attributes:
+        taken: to be set by the main thread once it has drawn the slices.
+    """
 
     request: Request
     indices: tuple[int, ...]
     values: np.ndarray
+    taken: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(frozen=True)
@@ -228,8 +236,11 @@ class Computation:
                 return False
             if more:
                 self._announce(request, resolver, prepared, (*notices, *more))
-            self.messages.put(SlicesDone(request, tuple(nearest), values))
+            message = SlicesDone(request, tuple(nearest), values)
+            self.messages.put(message)
             remaining.difference_update(nearest)
+            if remaining:
+                message.taken.wait(_COURTESY)
             if self._pending is not None and remaining:
                 return False
             batch = resolver.batch

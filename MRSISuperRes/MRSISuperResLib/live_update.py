@@ -7,6 +7,7 @@ for messages for some milliseconds at a time, short enough not to be felt.
 
 import logging
 import queue
+import threading
 import time
 from dataclasses import dataclass
 
@@ -74,6 +75,7 @@ class LiveUpdate:
         self._shown_from: tuple | None = None
         self._complete_from: tuple | None = None
         self.result: ResultVolume | None = None
+        self._drawing = threading.Event()
         self._timer = qt.QTimer()
         self._timer.setInterval(_INTERVAL)
         self._timer.connect("timeout()", self._poll)
@@ -173,6 +175,8 @@ class LiveUpdate:
         return shown_slice(matrix, node.GetImageData().GetDimensions()[2])
 
     def _poll(self) -> None:
+        # Since the last turn, the event loop has drawn what came in then.
+        self._drawing.set()
         self.look()
         deadline = time.monotonic() + _PATIENCE
         while self._request is not None and (patience := deadline - time.monotonic()) > 0:
@@ -181,6 +185,8 @@ class LiveUpdate:
             except queue.Empty:
                 return
             self._handle(message)
+            if isinstance(message, SlicesDone):
+                return
 
     def _handle(self, message) -> None:
         request = message.request
@@ -223,6 +229,7 @@ class LiveUpdate:
         self._shown_from = message.request.images.key, wish.model
         self.result.write(message.request, label, prepared.grid, message.indices, message.values)
         self._listener.on_result(self.result, first)
+        self._drawing = message.taken
         if message.request is self._request:
             self._listener.on_working(len(self.result.slices_done), prepared.grid.slices)
 

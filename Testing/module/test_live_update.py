@@ -293,3 +293,42 @@ def test_the_panel_never_blocks(session, module):
     assert len(gaps) > 10
     assert np.median(gaps) < 0.03
     assert gaps.max() < 0.5
+
+
+def test_what_the_core_warns_of_while_computing_reaches_the_user(session, panel, network, monkeypatch):
+    import warnings
+
+    from inference_core import SuperResolver
+    from inference_core.errors import InputWarning
+
+    super_resolve = SuperResolver.super_resolve
+
+    def warn_once(resolver, *arguments, **options):
+        monkeypatch.setattr(SuperResolver, "super_resolve", super_resolve)
+        warnings.warn("There is too little memory on cuda.", InputWarning, stacklevel=2)
+        resolver.device_reason = "CPU: cuda has too little memory"
+        return resolver.super_resolve(*arguments, **options)
+
+    monkeypatch.setattr(SuperResolver, "super_resolve", warn_once)
+    node = finish_first(session, panel, network)
+    assert panel.ui.messageLabel.text.endswith("There is too little memory on cuda.")
+    assert panel.ui.deviceLabel.text == "CPU: cuda has too little memory"
+    assert len(filled(node)) == 5
+
+
+def test_the_thread_computes_on_even_if_nobody_draws(module):
+    from scenes import sample_images
+
+    from MRSISuperResLib.computation import Computation, Model, Request, SlicesDone
+    from MRSISuperResLib.volumes import PatientImages
+
+    computation = Computation()
+    try:
+        computation.request(Request(PatientImages(*sample_images(), key=("alone",)), "tCho", 0.0, Model()))
+        done = []
+        while len(done) < 5:
+            message = computation.messages.get(timeout=PATIENCE)
+            done += message.indices if isinstance(message, SlicesDone) else ()
+    finally:
+        computation.close()
+    assert sorted(done) == list(range(5))
