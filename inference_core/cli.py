@@ -15,6 +15,7 @@ _COMMANDS = {
     "demo": ("inference_core.demo", "super-resolve the bundled simulated patient and draw the figures"),
     "phantom": ("inference_core.phantom.command", "write simulated patients as folders of NIfTI files"),
     "train": ("inference_core.train", "train the network on a folder of patients or on simulated ones"),
+    "benchmark": ("inference_core.benchmark", "measure how fast everything is on this machine"),
     "evaluate": ("inference_core.evaluate", "measure the network against zero-filling and bicubic interpolation"),
 }
 

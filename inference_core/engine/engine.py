@@ -63,7 +63,7 @@ class Engine:
         network: conditioned by filter scaling and conditional instance norm; moved to `device`, and not to be trained
             from then on.
         device: as torch names it.
-        runtime: what runs the pass, one of `RUNTIMES`; None for the best that is installed.
+        runtime: what runs the pass, one of `RUNTIMES`; None for PyTorch as it is.
         precision: of the convolutions, one of `PRECISIONS`; k-space is always float32.
 
     Attributes:
@@ -113,6 +113,10 @@ class Engine:
         affine = self._heads.affine(Condition.of(0, 0, sharpness, self._device)).to(self._dtype)
         proposed = kept.runner(kept.t1_first, kept.flair_first, affine).float()
         return enforce_data_consistency(proposed, kept.measured).abs()
+
+    def forget(self) -> None:
+        """Drop the filters that are kept."""
+        self._conditioned.clear()
 
     def _condition(self, n: float, metabolite: int) -> tuple[Layers, Runner]:
         key = (float(n), int(metabolite))

@@ -1,0 +1,1 @@
+"""How fast everything is on this machine: what `mrsi-superres benchmark` measures."""
