@@ -7,7 +7,7 @@ import torch
 from inference_core.benchmarking.timing import Samples, paired
 from inference_core.conditions import MRI_UPSAMPLING
 from inference_core.engine.batched_heads import BatchedHeads
-from inference_core.engine.folded_pass import first_convolution, folded_proposal, normalise_first
+from inference_core.engine.folded_pass import first_convolution, folded_proposal
 from inference_core.engine.layers import assemble_layers
 from inference_core.networks import MultiEncoderUNet
 from inference_core.networks.conditioning import Condition
@@ -18,7 +18,7 @@ def _pass(network: MultiEncoderUNet, matrix: int, batch: int, device: str):
     layers, affine = assemble_layers(network, heads.filters(condition)), heads.affine(condition)
     size = MRI_UPSAMPLING * matrix
     upsampled, mri = torch.rand(batch, 1, size, size, device=device), torch.rand(batch, 1, size, size, 3, device=device)
-    first = [normalise_first(first_convolution(upsampled, mri, layer)) for layer in (layers.t1[0], layers.flair[0])]
+    first = [first_convolution(upsampled, mri, layer) for layer in (layers.t1[0], layers.flair[0])]
     return lambda: folded_proposal(*first, affine, layers)
 
 

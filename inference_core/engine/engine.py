@@ -1,7 +1,7 @@
 """A network's output as fast as the machine gives it, for networks whose weights no longer change.
 
-What does not depend on lambda is computed once and kept: the filters of each n and metabolite, and what a slice's
-encoders see up to their first norm. So a new lambda costs less than a new metabolite.
+What does not depend on lambda is computed once and kept: the filters of each n and metabolite, and of each slice
+the encoders' first convolutions. So a new lambda costs less than a new metabolite.
 """
 
 from collections import OrderedDict
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from inference_core.conditions import SUPER_RESOLVED_MATRIX
 from inference_core.engine.batched_heads import BatchedHeads
-from inference_core.engine.folded_pass import first_convolution, normalise_first
+from inference_core.engine.folded_pass import first_convolution
 from inference_core.engine.layers import Layers, assemble_layers
 from inference_core.engine.runtimes import PRECISIONS, Runner, check_runtime, make_runner
 from inference_core.kspace import enforce_data_consistency, measured_kspace, pad, to_image
@@ -30,7 +30,7 @@ class KeptSlices:
 
     Attributes:
         measured: k-space of the low-resolution maps, from `measured_kspace`.
-        t1_first: the T1 encoder's first convolution, from `normalise_first`.
+        t1_first: the T1 encoder's first convolution.
         flair_first: of the FLAIR encoder.
         runner: the rest of the pass.
     """
@@ -101,7 +101,7 @@ class Engine:
         measured = measured_kspace(low_resolution, _MATRIX)
         upsampled = upsample_map(to_image(pad(measured, _MATRIX)).abs()).to(self._dtype)
         t1_first, flair_first = (
-            normalise_first(first_convolution(upsampled, mri.to(self._dtype), encoder[0]))
+            first_convolution(upsampled, mri.to(self._dtype), encoder[0])
             for mri, encoder in ((t1, layers.t1), (flair, layers.flair))
         )
         return KeptSlices(measured, t1_first, flair_first, runner)

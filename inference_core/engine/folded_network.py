@@ -6,7 +6,6 @@ from torch import Tensor, nn
 from inference_core.engine.batched_heads import BatchedHeads
 from inference_core.engine.folded_pass import first_convolution, folded_proposal
 from inference_core.engine.layers import assemble_layers
-from inference_core.engine.norm_activation import norm_and_activate
 from inference_core.networks.conditioning import Condition
 from inference_core.networks.unet import MultiEncoderUNet
 
@@ -16,7 +15,7 @@ def _proposal(network: MultiEncoderUNet, upsampled: Tensor, t1: Tensor, flair: T
     layers, affine = assemble_layers(network, heads.filters(condition)), heads.affine(condition)
     t1_first = first_convolution(upsampled, t1, layers.t1[0])
     flair_first = first_convolution(upsampled, flair, layers.flair[0])
-    return folded_proposal(t1_first, flair_first, affine, layers, norm_and_activate)
+    return folded_proposal(t1_first, flair_first, affine, layers)
 
 
 class FoldedNetwork(nn.Module):

@@ -2,10 +2,10 @@
 
 What pays, beside plain 2-D convolutions: channels last in memory, which the convolutions take as it is; one fused
 kernel, group norm, for each instance norm with its affine map; and nothing computed again that does not depend on
-lambda, which is all up to the first norm of each encoder.
+lambda, which is each encoder's first convolution.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -14,13 +14,9 @@ from torch import Tensor
 from inference_core.conditions import MRI_UPSAMPLING as DEPTH
 from inference_core.engine.layers import Layer, Layers
 from inference_core.engine.norm_activation import norm_and_activate
-from inference_core.networks.blocks import NORM_EPSILON
 
 #: Rows of features between those that their mean is estimated from.
 _ROW_STEP = 4
-
-#: From features, scale, shift, slopes and depth to activated features, as `norm_and_activate`.
-Activate = Callable[[Tensor, Tensor, Tensor, Tensor, int], Tensor]
 
 
 def _convolve(features: Tensor, layer: Layer) -> Tensor:
@@ -53,16 +49,6 @@ def first_convolution(upsampled: Tensor, mri: Tensor, layer: Layer) -> Tensor:
     return _convolve(images.permute(0, 3, 1, 2), layer)
 
 
-def normalise_first(features: Tensor) -> Tensor:
-    """The `first_convolution`'s instance norm without its affine map: the last step that does not depend on lambda."""
-    return F.group_norm(features, features.shape[1] // DEPTH, eps=NORM_EPSILON)
-
-
-def activate_normalised(normalised: Tensor, scale: Tensor, shift: Tensor, slopes: Tensor, depth: int) -> Tensor:
-    """What is left of `norm_and_activate` for features that are normalised already."""
-    return F.prelu(torch.addcmul(shift[:, None, None], normalised, scale[:, None, None]), slopes)
-
-
 def _apply(features: Tensor, layer: Layer, affine: Tensor, depth: int) -> Tensor:
     scale, shift = affine
     return norm_and_activate(_convolve(features, layer), scale, shift, layer.slopes, depth)
@@ -81,21 +67,14 @@ def _encode(features: Tensor, layers: Sequence[Layer], affine: Iterator[Tensor])
     return levels
 
 
-def folded_proposal(
-    t1_first: Tensor,
-    flair_first: Tensor,
-    affine: Tensor,
-    layers: Layers,
-    activate_first: Activate = activate_normalised,
-) -> Tensor:
+def folded_proposal(t1_first: Tensor, flair_first: Tensor, affine: Tensor, layers: Layers) -> Tensor:
     """What `MultiEncoderUNet.proposal` gives; differentiable and compilable.
 
     Args:
-        t1_first: the T1 encoder's `first_convolution`, from `normalise_first`.
+        t1_first: the T1 encoder's `first_convolution`.
         flair_first: the FLAIR encoder's.
         affine: from `assemble_affine`.
         layers: from `assemble_layers`.
-        activate_first: what follows; `norm_and_activate` for first convolutions that are not normalised.
 
     Returns:
         `(batch, 1, 64, 64)`, 0 to 1.
@@ -103,7 +82,7 @@ def folded_proposal(
     sizes = [len(layer.slopes) for layer in (*layers.t1, *layers.flair, *layers.decoder)]
     each = iter(affine.split(sizes, dim=1))
     t1, flair = (
-        _encode(activate_first(first, *next(each), own[0].slopes, DEPTH), own, each)
+        _encode(norm_and_activate(first, *next(each), own[0].slopes, DEPTH), own, each)
         for first, own in ((t1_first, layers.t1), (flair_first, layers.flair))
     )
     features = torch.cat((t1.pop(), flair.pop()), dim=1)

@@ -14,7 +14,7 @@ from inference_core.engine.folded_pass import folded_proposal
 from inference_core.engine.layers import Layers
 from inference_core.errors import InputError
 
-#: From both encoders' normalised first convolutions and the affine maps to the proposal.
+#: From both encoders' first convolutions and the affine maps to the proposal.
 Runner = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 #: Names that `make_runner` takes, each with what it is.
