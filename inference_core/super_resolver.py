@@ -92,8 +92,8 @@ class SuperResolver:
             the same output faster.
         device: "cuda", "mps", "cpu", or None for the fastest.
         weights: where the network's weights came from, if from a file.
-        runtime: what runs the network, one of `inference_core.engine.runtimes.RUNTIMES`, or None for PyTorch
-            as it is.
+        runtime: what runs the network, one of `inference_core.engine.runtimes.RUNTIMES`, or None for the best that
+            is installed.
         precision: of the convolutions, "float32", or on a GPU "float16" or "bfloat16".
 
     Attributes:
@@ -147,7 +147,7 @@ class SuperResolver:
         Args:
             weights: the file; None for the weights that come with the package.
             device: "cuda", "mps", "cpu", or None for the fastest.
-            runtime: what runs the network; None for PyTorch as it is.
+            runtime: what runs the network; None for the best that is installed.
             precision: "float32", or on a GPU "float16" or "bfloat16".
 
         Raises:

@@ -4,17 +4,22 @@ What does not depend on lambda is computed once and kept: the filters of each n 
 the encoders' first convolutions. So a new lambda costs less than a new metabolite.
 """
 
+import warnings
 from collections import OrderedDict
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from inference_core.conditions import SUPER_RESOLVED_MATRIX
+from inference_core.conditions import SUPER_RESOLVED_MATRIX, TRAINED_RESOLUTION
 from inference_core.engine.batched_heads import BatchedHeads
 from inference_core.engine.folded_pass import first_convolution
 from inference_core.engine.layers import Layers, assemble_layers
+from inference_core.engine.native import NativeUnavailableError
 from inference_core.engine.runtimes import PRECISIONS, Runner, check_runtime, make_runner
+from inference_core.engine.threads import one_thread
+from inference_core.errors import InputWarning
 from inference_core.kspace import enforce_data_consistency, measured_kspace, pad, to_image
 from inference_core.networks.conditioning import Condition
 from inference_core.networks.unet import MultiEncoderUNet, upsample_map
@@ -71,7 +76,11 @@ class Engine:
         network: as given.
 
     Raises:
-        InputError: for a runtime or precision that is unknown or does not go with the device.
+        InputError: for a runtime or precision that is unknown or does not go with the device, or native kernels that
+            were asked for and can't be had.
+
+    Warns:
+        InputWarning: if the native kernels are installed but can't be had, and PyTorch takes their place.
     """
 
     def __init__(
@@ -87,6 +96,19 @@ class Engine:
         with torch.inference_mode():
             self._heads = BatchedHeads(self.network)
         self._conditioned: OrderedDict[tuple[float, int], tuple[Layers, Runner]] = OrderedDict()
+        if self.runtime == "native":
+            self._try_native(asked_for=runtime is not None)
+
+    def _try_native(self, asked_for: bool) -> None:
+        """Compile the kernels now rather than under the user's first slice; without them, PyTorch does as well."""
+        try:
+            with torch.inference_mode():
+                self._condition(TRAINED_RESOLUTION[0], 0)
+        except NativeUnavailableError as error:
+            if asked_for:
+                raise
+            warnings.warn(str(error), InputWarning, stacklevel=4)
+            self.runtime = "pytorch"
 
     def __call__(
         self, low_resolution: Tensor, t1: Tensor, flair: Tensor, n: float, metabolite: int, sharpness: float
@@ -94,25 +116,30 @@ class Engine:
         """As `MultiEncoderUNet.forward`, without gradients."""
         return self.finish(self.keep(low_resolution, t1, flair, n, metabolite), sharpness)
 
+    def _threads(self) -> AbstractContextManager:
+        return one_thread() if self.runtime == "native" else nullcontext()
+
     @torch.inference_mode()
     def keep(self, low_resolution: Tensor, t1: Tensor, flair: Tensor, n: float, metabolite: int) -> KeptSlices:
         """All that does not depend on lambda; arguments as `MultiEncoderUNet.forward` takes them."""
-        layers, runner = self._condition(n, metabolite)
-        measured = measured_kspace(low_resolution, _MATRIX)
-        upsampled = upsample_map(to_image(pad(measured, _MATRIX)).abs()).to(self._dtype)
-        t1_first, flair_first = (
-            first_convolution(upsampled, mri.to(self._dtype), encoder[0])
-            for mri, encoder in ((t1, layers.t1), (flair, layers.flair))
-        )
-        return KeptSlices(measured, t1_first, flair_first, runner)
+        with self._threads():
+            layers, runner = self._condition(n, metabolite)
+            measured = measured_kspace(low_resolution, _MATRIX)
+            upsampled = upsample_map(to_image(pad(measured, _MATRIX)).abs()).to(self._dtype)
+            t1_first, flair_first = (
+                first_convolution(upsampled, mri.to(self._dtype), encoder[0])
+                for mri, encoder in ((t1, layers.t1), (flair, layers.flair))
+            )
+            return KeptSlices(measured, t1_first, flair_first, runner)
 
     @torch.inference_mode()
     def finish(self, kept: KeptSlices, sharpness: float) -> Tensor:
         """The super-resolved maps, `(batch, 1, 64, 64)`, for a lambda."""
-        # n and metabolite play no part in the norms.
-        affine = self._heads.affine(Condition.of(0, 0, sharpness, self._device)).to(self._dtype)
-        proposed = kept.runner(kept.t1_first, kept.flair_first, affine).float()
-        return enforce_data_consistency(proposed, kept.measured).abs()
+        with self._threads():
+            # n and metabolite play no part in the norms.
+            affine = self._heads.affine(Condition.of(0, 0, sharpness, self._device)).to(self._dtype)
+            proposed = kept.runner(kept.t1_first, kept.flair_first, affine).float()
+            return enforce_data_consistency(proposed, kept.measured).abs()
 
     def forget(self) -> None:
         """Drop the filters that are kept."""

@@ -1,4 +1,4 @@
-"""What runs the folded pass: PyTorch as it is, PyTorch's compiler, or CUDA graphs.
+"""What runs the folded pass: PyTorch as it is, PyTorch's compiler, native kernels, or CUDA graphs.
 
 A *runner* is the folded pass for the layers of one n and metabolite: called as `runner(t1_first, flair_first, affine)`,
 it returns what `folded_proposal` returns.
@@ -6,6 +6,7 @@ it returns what `folded_proposal` returns.
 
 from collections.abc import Callable
 from functools import cache, partial
+from importlib.util import find_spec
 
 import torch
 from torch import Tensor
@@ -21,6 +22,7 @@ Runner = Callable[[Tensor, Tensor, Tensor], Tensor]
 RUNTIMES = {
     "pytorch": "PyTorch as it is",
     "compiled": "PyTorch's compiler, which needs a C++ compiler and takes a minute at the first use",
+    "native": "kernels for CPUs, compiled for this one at the first use",
     "cuda-graphs": "PyTorch on a CUDA GPU, without the cost of launching kernels one by one",
 }
 
@@ -32,7 +34,7 @@ def check_runtime(runtime: str | None, precision: str, device: str) -> str:
     """The runtime to use on a device.
 
     Args:
-        runtime: one of `RUNTIMES`, or None for PyTorch as it is.
+        runtime: one of `RUNTIMES`, or None for "native" on a CPU if the extra of this name is installed, else PyTorch.
         precision: one of `PRECISIONS`.
         device: as torch names it.
 
@@ -47,11 +49,12 @@ def check_runtime(runtime: str | None, precision: str, device: str) -> str:
     if precision == "bfloat16" and kind == "cuda" and not torch.cuda.is_bf16_supported():
         raise InputError("This GPU does not compute in bfloat16: choose float16 or float32.")
     if runtime is None:
-        return "pytorch"
+        return "native" if kind == "cpu" and find_spec("ziglang") else "pytorch"
     if runtime not in RUNTIMES:
         raise InputError(f"Unknown runtime '{runtime}': choose one of {', '.join(RUNTIMES)}.")
-    if runtime == "cuda-graphs" and kind != "cuda":
-        raise InputError(f"Runtime cuda-graphs works on the device cuda only, not on {device}: choose pytorch.")
+    needed = {"native": "cpu", "cuda-graphs": "cuda"}.get(runtime, kind)
+    if kind != needed:
+        raise InputError(f"Runtime {runtime} works on the device {needed} only, not on {device}: choose pytorch.")
     return runtime
 
 
@@ -61,7 +64,14 @@ def make_runner(runtime: str, layers: Layers) -> Runner:
     Args:
         runtime: from `check_runtime`.
         layers: whose tensors are used as they are.
+
+    Raises:
+        NativeUnavailableError: if the native kernels can't be compiled, loaded or trusted.
     """
+    if runtime == "native":
+        from inference_core.engine.native import NativePass
+
+        return NativePass(layers)
     if runtime == "cuda-graphs":
         from inference_core.engine.cuda_graph import GraphedPass
 
