@@ -68,7 +68,7 @@ class Engine:
         network: conditioned by filter scaling and conditional instance norm; moved to `device`, and not to be trained
             from then on.
         device: as torch names it.
-        runtime: what runs the pass, one of `RUNTIMES`; None for PyTorch as it is.
+        runtime: what runs the pass, one of `RUNTIMES`; None for the best that is installed.
         precision: of the convolutions, one of `PRECISIONS`; k-space is always float32.
 
     Attributes:
