@@ -8,6 +8,7 @@ that the panel's own share can be told from the machine's speed.
 """
 
 import argparse
+import json
 import sys
 import time
 from pathlib import Path
@@ -20,6 +21,8 @@ from scenes import MODULE, sample_images
 from stand_ins.slicer_session import SlicerSession
 
 PATIENCE = 120
+#: Milliseconds that the shown slice may take.
+GOAL_MS = 100
 
 
 def measure(moves: int, seed: int) -> dict[str, np.ndarray]:
@@ -73,19 +76,45 @@ def _one_pass(repeats: int) -> list[float]:
     return times[1:]
 
 
+def figures_of(times: dict[str, np.ndarray]) -> dict:
+    """For JSON: of each kind, median, 95th percentile and all samples, in milliseconds; and the goal."""
+    figures = {}
+    for name, values in times.items():
+        median, tail = np.percentile(1e3 * values, (50, 95))
+        figures[name] = {"median_ms": median, "p95_ms": tail, "samples_ms": (1e3 * values).tolist()}
+    shown = 1e3 * times["shown slice"]
+    figures["goal"] = {"asked_ms": GOAL_MS, "share_within": float((shown <= GOAL_MS).mean())}
+    return figures
+
+
+def text_of(figures: dict) -> str:
+    """A table, and how the shown slice stands against the goal."""
+    lines = [f"{'':14}{'median':>8}{'95 %':>8}{'passes':>8}"]
+    one = figures["one pass"]["median_ms"]
+    for name in ("shown slice", "volume", "one pass"):
+        own = figures[name]
+        lines.append(f"{name:14}{own['median_ms']:8.0f}{own['p95_ms']:8.0f}{own['median_ms'] / one:8.2f}")
+    goal = figures["goal"]
+    lines.append(f"shown slice within {goal['asked_ms']} ms: {goal['share_within']:.0%} of the moves")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Print medians and 95th percentiles."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--moves", type=int, default=30, help="moves of the slider (30)")
     parser.add_argument("--seed", type=int, default=0, help="of the values moved to (0)")
+    parser.add_argument("--output", type=Path, metavar="FILE.json", help="where all samples go")
     arguments = parser.parse_args()
-    times = measure(arguments.moves, arguments.seed)
+    if arguments.moves < 1:
+        parser.error("--moves must be 1 or more")
+    if arguments.output and not arguments.output.absolute().parent.is_dir():
+        parser.error(f"the folder of '{arguments.output}' does not exist")
+    figures = figures_of(measure(arguments.moves, arguments.seed))
     print(f"{arguments.moves} moves, sample patient of 5 slices; milliseconds")
-    print(f"{'':14}{'median':>8}{'95 %':>8}{'passes':>8}")
-    one = np.median(times["one pass"])
-    for name, values in times.items():
-        median, tail = np.percentile(values, (50, 95))
-        print(f"{name:14}{median * 1e3:8.0f}{tail * 1e3:8.0f}{median / one:8.2f}")
+    print(text_of(figures))
+    if arguments.output:
+        arguments.output.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,9 @@ from inference_core.benchmarking.timing import Samples, paired
 
 #: Arithmetic of the published network for one slice (multiplications and additions).
 FLOP_PER_SLICE = 4.62e9
-_MATRIX = 2048
+#: Rows of the matrices that are multiplied, and bytes that are copied: too large for caches, and a GPU's are larger.
+_ROWS = {"cpu": 2048, "cuda": 8192, "mps": 4096}
+_BYTES = {"cpu": 2**27, "cuda": 2**30, "mps": 2**28}
 
 
 def _processor() -> str:
@@ -29,19 +31,23 @@ def _memory_gib() -> float | None:
         return None
 
 
-def _commit() -> str | None:
+def _first_line(*command: str) -> str | None:
+    """What a program says first; None if it is missing or fails."""
     folder = Path(__file__).resolve().parent
     try:
-        done = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], cwd=folder, capture_output=True, text=True, timeout=10, check=True
-        )
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip()
+    return next(iter(done.stdout.strip().splitlines()), None)
 
 
-def describe_machine(device: str) -> dict:
-    """Hardware and versions, as JSON can hold them."""
+def describe_machine(device: str, weights: str) -> dict:
+    """Hardware and versions, as JSON can hold them.
+
+    Args:
+        device: as torch names it.
+        weights: the file's name.
+    """
     import torch
 
     about = {
@@ -55,18 +61,37 @@ def describe_machine(device: str) -> dict:
         "torch": torch.__version__,
         "device": device,
         "version": __version__,
-        "commit": _commit(),
+        "commit": _first_line("git", "rev-parse", "--short", "HEAD"),
+        "weights": weights,
     }
     if device.startswith("cuda"):
         properties = torch.cuda.get_device_properties(device)
-        about |= {"gpu": properties.name, "gpu_memory_gib": properties.total_memory / 2**30, "cuda": torch.version.cuda}
+        about |= {
+            "gpu": properties.name,
+            "gpu_memory_gib": properties.total_memory / 2**30,
+            "gpu_driver": _first_line("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"),
+            "cuda": torch.version.cuda,
+        }
     return about
 
 
-def matrix_rate(device: str, rounds: int) -> tuple[float, Samples]:
-    """Float32 operations a second in a product of large matrices, and the product's times."""
+def measure_rates(device: str, rounds: int) -> dict[str, tuple[float, Samples]]:
+    """What the machine does in a second, and the times that say so.
+
+    Args:
+        device: as torch names it.
+        rounds: repetitions.
+
+    Returns:
+        Of "matrix products", float32 operations a second; of "copying", bytes read and written a second.
+    """
     import torch
 
-    a, b = (torch.rand(_MATRIX, _MATRIX, device=device) for _ in range(2))
-    samples = paired({"product": lambda: a @ b}, rounds, device)["product"]
-    return 2 * _MATRIX**3 / samples.median, samples
+    kind = device.partition(":")[0]
+    rows, size = _ROWS[kind], _BYTES[kind]
+    a, b = (torch.rand(rows, rows, device=device) for _ in range(2))
+    # Filled, since memory that was never written is one page of zeros to read.
+    source, target = (torch.ones(size // 4, device=device) for _ in range(2))
+    work = {"matrix products": 2 * rows**3, "copying": 2 * size}
+    times = paired({"matrix products": lambda: a @ b, "copying": lambda: target.copy_(source)}, rounds, device)
+    return {what: (work[what] / samples.median, samples) for what, samples in times.items()}

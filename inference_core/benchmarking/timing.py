@@ -1,13 +1,16 @@
 """Timing side by side, so that what the machine does besides falls on all candidates alike."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 #: Calls of one candidate in a row. The first is not counted: it finds the caches full of what ran before.
 _BLOCK = 4
+
+_Name = TypeVar("_Name", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -35,38 +38,44 @@ class Samples:
             "samples_ms": milliseconds,
         }
 
+    @classmethod
+    def of(cls, told: Mapping) -> "Samples":
+        """From `as_dict`."""
+        return cls(tuple(s / 1e3 for s in told["samples_ms"]))
+
 
 def synchronise(device: str) -> None:
     """Wait until a GPU has done what it was told."""
     import torch
 
     if device.startswith("cuda"):
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(device)
     elif device == "mps":
         torch.mps.synchronize()
 
 
 def paired(
-    candidates: Mapping[str, Callable[[], object]],
+    candidates: Mapping[_Name, Callable[[], object]],
     rounds: int,
     device: str = "cpu",
     block: int = _BLOCK,
     clock: Callable[[], float] = time.perf_counter,
-) -> dict[str, Samples]:
+) -> dict[_Name, Samples]:
     """Time candidates in turns.
 
     Args:
-        candidates: functions by name.
+        candidates: functions by name; may be none.
         rounds: how often each has its turn; the order rotates from one to the next.
-        device: what to wait for after each call.
+        device: what to wait for before and after each call.
         block: calls in a turn, of which the first is not counted.
         clock: in seconds.
     """
     names, seconds = list(candidates), {name: [] for name in candidates}
     for turn in range(rounds):
-        shift = turn % len(names)
+        shift = turn % max(1, len(names))
         for name in names[shift:] + names[:shift]:
             for call in range(block):
+                synchronise(device)
                 start = clock()
                 candidates[name]()
                 synchronise(device)
