@@ -309,8 +309,8 @@ class SuperResolver:
             tensors = [self._to_device(torch.from_numpy(array)[:, None]) for array in arrays]
             return self._engine.keep(*tensors, prepared.n, metabolite)
 
-        # The same slice must look the same each time the slider returns to it.
-        reproducible = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
+        # The same slice must look the same each time the slider returns to it; and float32 is not TF32.
+        reproducible = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
         with torch.inference_mode(), reproducible:
             output = self._engine.finish(self._store.get(prepared, metabolite, slices, keep), sharpness)
         return output[:, 0].float().cpu().numpy() * scales

@@ -122,6 +122,7 @@ class Computation:
         self._pending: Request | None = None
         self._serving = False
         self._resolver = (None, None)
+        self._loading_notices: tuple[str, ...] = ()
         self._prepared = (None, None)
 
     # Called from the main thread.
@@ -169,11 +170,13 @@ class Computation:
             # Freed first: two networks may not fit into a small GPU's memory.
             self._resolver = (None, None)
             device = None if model.device == "automatic" else model.device
-            self._resolver = (model, SuperResolver.load(model.weights or None, device))
+            with _collected_notices() as notices:
+                self._resolver = (model, SuperResolver.load(model.weights or None, device))
+            self._loading_notices = tuple(notices)
         return self._resolver[1]
 
     def prepared(self, resolver, images: PatientImages):
-        """Prepared images and what the user should know of them, kept until other images are asked for.
+        """Prepared images and what the user should know of them and of the network, kept for these images.
 
         Raises:
             InputError: as `SuperResolver.prepare`.
@@ -183,7 +186,8 @@ class Computation:
             with _collected_notices() as notices:
                 prepared = resolver.prepare(images.low_resolution, images.t1, images.flair)
             self._prepared = (images.key, (prepared, tuple(notices)))
-        return self._prepared[1]
+        prepared, notices = self._prepared[1]
+        return prepared, (*self._loading_notices, *notices)
 
     def super_resolve(self, request: Request):
         """All slices of one request, without messages: `(array, prepared, notices, resolver)`.

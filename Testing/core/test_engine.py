@@ -46,7 +46,7 @@ def test_output_is_the_plain_networks(network, n):
 
 
 def test_what_is_kept_serves_every_sharpness(network):
-    engine, images = Engine(network), inputs()
+    engine, images = Engine(network, runtime="pytorch"), inputs()
     kept = engine.keep(*images, 20, 4)
     outputs = [engine.finish(kept, sharpness) for sharpness in (0.0, 0.1, 0.0)]
     assert torch.equal(outputs[0], outputs[2])

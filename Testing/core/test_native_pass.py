@@ -1,7 +1,12 @@
 """The native kernels compute what PyTorch computes, and do without where they can't be had."""
 
+import multiprocessing
+import os
+import shutil
+import sys
 import threading
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,7 +14,7 @@ from test_engine import inputs, without_contrast, worst
 
 from inference_core.engine import native
 from inference_core.engine.engine import Engine
-from inference_core.engine.native import compiler
+from inference_core.engine.native import compiler, kernels, runner
 from inference_core.engine.native.compiler import NativeUnavailableError
 from inference_core.errors import InputError, InputWarning
 from inference_core.networks import create_network
@@ -69,6 +74,26 @@ def test_passes_at_the_same_time_do_not_disturb_each_other(engine):
 
 
 @needs_compiler
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are not forked here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_process_has_threads_of_its_own(engine):
+    images = inputs(20)
+    expected = engine(*images, 20, 0, 0.02)
+
+    def work():
+        if not torch.equal(engine(*images, 20, 0, 0.02), expected):
+            os._exit(1)
+
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    process.join(60)
+    alive = process.is_alive()
+    process.kill()
+    assert not alive
+    assert process.exitcode == 0
+
+
+@needs_compiler
 def test_threads_are_as_many_as_before(engine):
     threads = torch.get_num_threads()
     engine(*inputs(), 20, 0, 0.0)
@@ -88,7 +113,8 @@ def test_kernels_are_compiled_once(tmp_path, monkeypatch):
 @needs_compiler
 def test_a_damaged_library_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("MRSI_SUPERRES_CACHE", str(tmp_path))
-    compiler._library_path(compiler.compiler_command()).write_bytes(b"not a library")
+    command = compiler.compiler_command()
+    compiler._library_path(command, Path(shutil.which(command[0]))).write_bytes(b"not a library")
     with pytest.raises(NativeUnavailableError, match=r"can't be loaded .* delete the file"):
         compiler.load_kernels.__wrapped__()
 
@@ -107,6 +133,31 @@ def test_a_failing_compiler_is_said_and_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(NativeUnavailableError, match="The compiler false failed"):
         compiler.load_kernels.__wrapped__()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_compiler_that_is_not_there_is_said(monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(NativeUnavailableError, match=r"'no-such-compiler', named by CXX, is not there"):
+        compiler.load_kernels.__wrapped__()
+
+
+@needs_compiler
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="this user may write everywhere")
+def test_a_cache_that_is_read_only_is_said(tmp_path, monkeypatch):
+    tmp_path.chmod(0o500)
+    monkeypatch.setenv("MRSI_SUPERRES_CACHE", str(tmp_path))
+    with pytest.raises(NativeUnavailableError, match="set MRSI_SUPERRES_CACHE"):
+        compiler.load_kernels.__wrapped__()
+
+
+@needs_compiler
+def test_another_version_of_the_compiler_compiles_anew(tmp_path):
+    command = ["c++", "-march=native"]
+    version = tmp_path / "c++"
+    version.write_text("1")
+    first = compiler._library_path(command, version)
+    version.write_text("version 2")
+    assert compiler._library_path(command, version) != first
 
 
 def test_a_cache_that_can_not_be_written_is_said(tmp_path, monkeypatch):
@@ -134,18 +185,21 @@ def test_pytorch_takes_over_unless_native_was_asked_for(network, monkeypatch):
 
 
 @needs_compiler
-def test_a_miscompiled_kernel_is_never_used(monkeypatch):
-    from inference_core.engine.native import runner
-
+@pytest.mark.parametrize("kernel", ["first_features", "convolve", "pool", "upsample", "head"])
+def test_a_miscompiled_kernel_is_never_used(network, monkeypatch, kernel):
     class Wrong:
         def __getattr__(self, name):
             return getattr(compiler.load_kernels(), name)
 
-        def convolve(self, *arguments):
-            pass
-
-    engine = runner._engine()
-    monkeypatch.setattr(runner, "_engine", lambda: engine)
-    monkeypatch.setattr(runner, "load_kernels", Wrong)
+    setattr(Wrong, kernel, lambda *arguments: None)
+    monkeypatch.setattr(runner, "_trusted", False)
+    monkeypatch.setattr(kernels, "load_kernels", Wrong)
     with pytest.raises(NativeUnavailableError, match="something else than PyTorch"):
-        runner.check_kernels.__wrapped__()
+        Engine(network, "cpu", "native")
+
+
+@needs_compiler
+def test_channels_that_the_kernels_can_not_do_are_refused():
+    for outputs, channels in ((12, 8), (136, 8), (8, 264)):
+        with pytest.raises(ValueError, match=f"convolve {channels} to {outputs} channels"):
+            kernels.Filters(torch.zeros(outputs, channels, 3, 3))

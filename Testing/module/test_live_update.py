@@ -316,6 +316,26 @@ def test_what_the_core_warns_of_while_computing_reaches_the_user(session, panel,
     assert len(filled(node)) == 5
 
 
+def test_what_the_core_warns_of_while_loading_stays_in_sight(session, panel, network, monkeypatch):
+    import warnings
+
+    from inference_core import SuperResolver
+    from inference_core.errors import InputWarning
+
+    load = SuperResolver.load
+
+    def warn(*arguments, **options):
+        warnings.warn("There is no C++ compiler.", InputWarning, stacklevel=2)
+        return load(*arguments, **options)
+
+    monkeypatch.setattr(SuperResolver, "load", warn)
+    finish_first(session, panel, network)
+    assert "There is no C++ compiler." in panel.ui.messageLabel.text
+    session.drag_slider(panel.ui.sharpnessSlider, 0.05)
+    settle(session, panel, network)
+    assert "There is no C++ compiler." in panel.ui.messageLabel.text
+
+
 def test_the_thread_computes_on_even_if_nobody_draws(module):
     from scenes import sample_images
 

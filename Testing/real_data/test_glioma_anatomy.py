@@ -60,7 +60,7 @@ def test_super_resolution_beats_zero_filling_on_a_scanners_anatomy(results, reco
         zero_filling, super_resolved = np.mean(scores, axis=0)
         gains[n, metabolite] = super_resolved - zero_filling
         print(f"n = {n} {metabolite}: {zero_filling:.2f} dB zero-filled, {super_resolved:.2f} dB super-resolved")
-    mean = np.mean(list(gains.values()))
+    mean = float(np.mean(list(gains.values())))
     record_property("mean PSNR gain, dB", mean)
     print(f"mean gain {mean:.2f} dB")
     assert mean >= 2.5

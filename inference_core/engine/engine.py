@@ -14,7 +14,6 @@ from torch import Tensor
 
 from inference_core.conditions import SUPER_RESOLVED_MATRIX, TRAINED_RESOLUTION
 from inference_core.engine.batched_heads import BatchedHeads
-from inference_core.engine.folded_pass import first_convolution
 from inference_core.engine.layers import Layers, assemble_layers
 from inference_core.engine.native import NativeUnavailableError
 from inference_core.engine.runtimes import PRECISIONS, Runner, check_runtime, make_runner
@@ -35,20 +34,18 @@ class KeptSlices:
 
     Attributes:
         measured: k-space of the low-resolution maps, from `measured_kspace`.
-        t1_first: the T1 encoder's first convolution.
-        flair_first: of the FLAIR encoder.
-        runner: the rest of the pass.
+        begun: what the runner gave.
+        runner: what finishes the pass.
     """
 
     measured: Tensor
-    t1_first: Tensor
-    flair_first: Tensor
+    begun: tuple[Tensor, ...]
     runner: Runner
 
     @property
     def bytes(self) -> int:
         """Memory that the tensors take."""
-        return sum(t.numel() * t.element_size() for t in (self.measured, self.t1_first, self.flair_first))
+        return sum(t.numel() * t.element_size() for t in (self.measured, *self.begun))
 
 
 def _convert(layers: Layers, dtype: torch.dtype) -> Layers:
@@ -95,7 +92,7 @@ class Engine:
         self.network = network.to(device).eval()
         with torch.inference_mode():
             self._heads = BatchedHeads(self.network)
-        self._conditioned: OrderedDict[tuple[float, int], tuple[Layers, Runner]] = OrderedDict()
+        self._conditioned: OrderedDict[tuple[float, int], Runner] = OrderedDict()
         if self.runtime == "native":
             self._try_native(asked_for=runtime is not None)
 
@@ -123,14 +120,11 @@ class Engine:
     def keep(self, low_resolution: Tensor, t1: Tensor, flair: Tensor, n: float, metabolite: int) -> KeptSlices:
         """All that does not depend on lambda; arguments as `MultiEncoderUNet.forward` takes them."""
         with self._threads():
-            layers, runner = self._condition(n, metabolite)
+            runner = self._condition(n, metabolite)
             measured = measured_kspace(low_resolution, _MATRIX)
-            upsampled = upsample_map(to_image(pad(measured, _MATRIX)).abs()).to(self._dtype)
-            t1_first, flair_first = (
-                first_convolution(upsampled, mri.to(self._dtype), encoder[0])
-                for mri, encoder in ((t1, layers.t1), (flair, layers.flair))
-            )
-            return KeptSlices(measured, t1_first, flair_first, runner)
+            upsampled = upsample_map(to_image(pad(measured, _MATRIX)).abs())
+            begun = runner.begin(*(images.to(self._dtype) for images in (upsampled, t1, flair)))
+            return KeptSlices(measured, begun, runner)
 
     @torch.inference_mode()
     def finish(self, kept: KeptSlices, sharpness: float) -> Tensor:
@@ -138,19 +132,19 @@ class Engine:
         with self._threads():
             # n and metabolite play no part in the norms.
             affine = self._heads.affine(Condition.of(0, 0, sharpness, self._device)).to(self._dtype)
-            proposed = kept.runner(kept.t1_first, kept.flair_first, affine).float()
+            proposed = kept.runner(kept.begun, affine).float()
             return enforce_data_consistency(proposed, kept.measured).abs()
 
     def forget(self) -> None:
         """Drop the filters that are kept."""
         self._conditioned.clear()
 
-    def _condition(self, n: float, metabolite: int) -> tuple[Layers, Runner]:
+    def _condition(self, n: float, metabolite: int) -> Runner:
         key = (float(n), int(metabolite))
         if key not in self._conditioned:
             filters = self._heads.filters(Condition.of(n, metabolite, 0, self._device))
             layers = _convert(assemble_layers(self.network, filters), self._dtype)
-            self._conditioned[key] = layers, make_runner(self.runtime, layers)
+            self._conditioned[key] = make_runner(self.runtime, layers)
             if len(self._conditioned) > _KEPT_CONDITIONS:
                 self._conditioned.popitem(last=False)
         self._conditioned.move_to_end(key)

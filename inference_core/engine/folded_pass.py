@@ -93,5 +93,6 @@ def folded_proposal(t1_first: Tensor, flair_first: Tensor, affine: Tensor, layer
         features = torch.cat((features, t1.pop(), flair.pop()), dim=1)
         for layer in layers.decoder[2 * index : 2 * index + 2]:
             features = _apply(features, layer, next(each), depth)
-    slices = torch.sigmoid(F.conv2d(features, layers.head.filters, layers.head.bias))
+    # Between 0.5 and 1, half precision would round to steps of 5e-4.
+    slices = torch.sigmoid(F.conv2d(features, layers.head.filters, layers.head.bias).float())
     return F.avg_pool2d(slices.mean(dim=1, keepdim=True), DEPTH)

@@ -1,22 +1,52 @@
 """What runs the folded pass: PyTorch as it is, PyTorch's compiler, native kernels, or CUDA graphs.
 
-A *runner* is the folded pass for the layers of one n and metabolite: called as `runner(t1_first, flair_first, affine)`,
-it returns what `folded_proposal` returns.
+A *runner* is the folded pass for the layers of one n and metabolite, in two parts: what lambda changes, and what comes
+before.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from importlib.util import find_spec
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from inference_core.engine.folded_pass import folded_proposal
+from inference_core.engine.folded_pass import first_convolution, folded_proposal
 from inference_core.engine.layers import Layers
 from inference_core.errors import InputError
 
-#: From both encoders' first convolutions and the affine maps to the proposal.
-Runner = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+class Runner(Protocol):
+    """The folded pass in two parts."""
+
+    def begin(self, upsampled: Tensor, t1: Tensor, flair: Tensor) -> tuple[Tensor, ...]:
+        """What does not depend on lambda; images as `MultiEncoderUNet.proposal` takes them."""
+
+    def __call__(self, begun: Sequence[Tensor], affine: Tensor) -> Tensor:
+        """The rest, from what `begin` gave and `assemble_affine`'s maps: what `folded_proposal` gives."""
+
+
+class _TorchRunner:
+    """PyTorch's own operations.
+
+    Args:
+        layers: for the first convolutions.
+        finish: `folded_proposal` for these layers, or what stands for it.
+    """
+
+    def __init__(self, layers: Layers, finish: Callable[[Tensor, Tensor, Tensor], Tensor]):
+        self._layers, self._finish = layers, finish
+
+    def begin(self, upsampled: Tensor, t1: Tensor, flair: Tensor) -> tuple[Tensor, ...]:
+        """Both encoders' first convolutions."""
+        encoders = ((t1, self._layers.t1), (flair, self._layers.flair))
+        return tuple(first_convolution(upsampled, mri, layers[0]) for mri, layers in encoders)
+
+    def __call__(self, begun: Sequence[Tensor], affine: Tensor) -> Tensor:
+        """As `folded_proposal`."""
+        return self._finish(*begun, affine)
+
 
 #: Names that `make_runner` takes, each with what it is.
 RUNTIMES = {
@@ -75,8 +105,8 @@ def make_runner(runtime: str, layers: Layers) -> Runner:
     if runtime == "cuda-graphs":
         from inference_core.engine.cuda_graph import GraphedPass
 
-        return GraphedPass(partial(folded_proposal, layers=layers))
-    return partial(_compiled() if runtime == "compiled" else folded_proposal, layers=layers)
+        return _TorchRunner(layers, GraphedPass(partial(folded_proposal, layers=layers)))
+    return _TorchRunner(layers, partial(_compiled() if runtime == "compiled" else folded_proposal, layers=layers))
 
 
 @cache

@@ -62,8 +62,10 @@ def _processor() -> str:
     return "".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}))
 
 
-def _library_path(command: list[str]) -> Path:
-    parts = [_processor(), platform.platform(), *command, *_FLAGS]
+def _library_path(command: list[str], compiler: Path) -> Path:
+    # Another version of the compiler is another file.
+    version = compiler.resolve().stat()
+    parts = [_processor(), platform.platform(), *command, *_FLAGS, str(version.st_size), str(version.st_mtime_ns)]
     digest = hashlib.sha256("\n".join(parts).encode())
     for source in sorted(_FOLDER.glob("*.cpp")) + sorted(_FOLDER.glob("*.h")):
         digest.update(source.read_bytes())
@@ -76,6 +78,8 @@ def _compile(command: list[str], path: Path) -> None:
     arguments = [*command, *_FLAGS, *position, str(_SOURCE), "-o", str(temporary)]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        # The compiler's own words for a folder that it can't write to would be blamed on the source.
+        temporary.touch()
         try:
             done = subprocess.run(arguments, capture_output=True, text=True, timeout=_PATIENCE, check=False)
             if done.returncode:
@@ -105,7 +109,12 @@ def load_kernels() -> ctypes.CDLL:
     command = compiler_command()
     if command is None:
         raise NativeUnavailableError("There is no C++ compiler: install one (pip install ziglang), or use pytorch.")
-    path = _library_path(command)
+    compiler = shutil.which(command[0])
+    if compiler is None:
+        raise NativeUnavailableError(
+            f"The C++ compiler '{command[0]}', named by CXX, is not there: name another one, or use pytorch."
+        )
+    path = _library_path(command, Path(compiler))
     if not path.exists():
         _compile(command, path)
     try:

@@ -28,6 +28,28 @@ typedef float UnalignedVec __attribute__((vector_size(32), aligned(4)));
 inline Vec load(const float* from) { return *reinterpret_cast<const UnalignedVec*>(from); }
 inline void store(float* to, Vec value) { *reinterpret_cast<UnalignedVec*>(to) = value; }
 
+inline float sum(Vec v) { return ((v[0] + v[4]) + (v[1] + v[5])) + ((v[2] + v[6]) + (v[3] + v[7])); }
+
+// Within 2e-7: 2 to the power of x / log(2), whole part by way of the exponent's bits, the rest by its series.
+inline Vec sigmoid(Vec x) {
+    typedef int IntVec __attribute__((vector_size(32)));
+    const Vec limit = Vec{} + 80.f;
+    Vec power = -x;
+    power = power > limit ? limit : power < -limit ? -limit : power;
+    const Vec scaled = power * 1.44269504f + 12582912.f;  // adding 1.5 * 2^23 rounds to integers
+    const Vec whole = scaled - 12582912.f;
+    const Vec rest = (power - whole * 0.693145752f) - whole * 1.42860677e-6f;
+    Vec series = rest * (1.f / 720) + 1.f / 120;
+    series = series * rest + 1.f / 24;
+    series = series * rest + 1.f / 6;
+    series = series * rest + .5f;
+    series = (series * rest + 1.f) * rest + 1.f;
+    const IntVec bits = (__builtin_convertvector(whole, IntVec) + 127) << 23;
+    Vec factor;
+    std::memcpy(&factor, &bits, sizeof(factor));
+    return 1.f / (1.f + series * factor);
+}
+
 struct Source {
     const float *raw, *scale, *shift, *slopes;
     long channels;
@@ -57,9 +79,15 @@ inline void transform_output(const Vec* m, Vec* o) {
     o[3] = b + 8.f * d + m[5];
 }
 
-constexpr double kFilterTransform[kWindow][3] = {{1. / 4, 0, 0},           {-1. / 6, -1. / 6, -1. / 6},
-                                                 {-1. / 6, 1. / 6, -1. / 6}, {1. / 24, 1. / 12, 1. / 6},
-                                                 {1. / 24, -1. / 12, 1. / 6}, {0, 0, 1}};
+inline void transform_filter(const Vec* w, Vec* o) {
+    const Vec ends = w[0] + w[2], wide = w[0] + 4.f * w[2];
+    o[0] = w[0] * (1.f / 4);
+    o[1] = (ends + w[1]) * (-1.f / 6);
+    o[2] = (ends - w[1]) * (-1.f / 6);
+    o[3] = (wide + 2.f * w[1]) * (1.f / 24);
+    o[4] = (wide - 2.f * w[1]) * (1.f / 24);
+    o[5] = w[2];
+}
 
 // Rows of tiles times a panel of outputs, accumulated in registers.
 template <int kRows, int kVecs>
@@ -191,25 +219,28 @@ void multiply_points(const Filters& filters, const float* u, float* v, int tiles
 EXPORT void* engine_create(int threads, int most_channels) { return new Engine(threads, most_channels); }
 EXPORT void engine_destroy(void* engine) { delete static_cast<Engine*>(engine); }
 
-// From filters (output, input, 3, 3), contiguous.
-EXPORT void* filters_create(int outputs, int inputs, const float* weights) {
+// From filters (input, 3, 3, output), contiguous.
+EXPORT void* filters_create(void* engine_, int outputs, int inputs, const float* weights) {
     auto* filters = new Filters{inputs, outputs, std::unique_ptr<float[]>(new float[size_t(kPoints) * inputs * outputs])};
-    for (int o = 0; o < outputs; o++)
-        for (int c = 0; c < inputs; c++) {
-            const float* w = weights + (static_cast<size_t>(o) * inputs + c) * 9;
-            double half[kWindow][3];
-            for (int i = 0; i < kWindow; i++)
-                for (int j = 0; j < 3; j++)
-                    half[i][j] = kFilterTransform[i][0] * w[j] + kFilterTransform[i][1] * w[3 + j] +
-                                 kFilterTransform[i][2] * w[6 + j];
-            for (int i = 0; i < kWindow; i++)
+    static_cast<Engine*>(engine_)->workers.run(inputs, [&](int input, int) {
+        for (int o = 0; o < outputs; o += kLane) {
+            auto at = [&](int tap) { return load(weights + (static_cast<size_t>(input) * 9 + tap) * outputs + o); };
+            Vec half[3][kWindow];  // (column, row)
+            for (int j = 0; j < 3; j++) {
+                const Vec w[3] = {at(j), at(3 + j), at(6 + j)};
+                transform_filter(w, half[j]);
+            }
+            for (int i = 0; i < kWindow; i++) {
+                const Vec w[3] = {half[0][i], half[1][i], half[2][i]};
+                Vec values[kWindow];
+                transform_filter(w, values);
                 for (int j = 0; j < kWindow; j++) {
-                    double value = half[i][0] * kFilterTransform[j][0] + half[i][1] * kFilterTransform[j][1] +
-                                   half[i][2] * kFilterTransform[j][2];
-                    size_t point = static_cast<size_t>(i) * kWindow + j;
-                    filters->transformed[(point * inputs + c) * outputs + o] = static_cast<float>(value);
+                    const size_t point = static_cast<size_t>(i) * kWindow + j;
+                    store(filters->transformed.get() + (point * inputs + input) * outputs + o, values[j]);
                 }
+            }
         }
+    });
     return filters;
 }
 EXPORT void filters_destroy(void* filters) { delete static_cast<Filters*>(filters); }
@@ -274,27 +305,17 @@ EXPORT void convolve(void* engine_, void* filters_, const Source* sources, int c
                     scale, shift);
 }
 
-// Scale and shift of the instance norm of features that another convolution made.
-EXPORT void measure(void* engine_, const float* raw, int rows, int columns, int channels, int depth, const float* gamma,
-                    const float* beta, float epsilon, float* scale, float* shift) {
-    Engine& engine = *static_cast<Engine*>(engine_);
-    engine.partials.resize(static_cast<size_t>(rows) * channels);
-    engine.workers.run(rows, [&](int row, int) {
-        const float* from = raw + static_cast<size_t>(row) * columns * channels;
-        for (int c = 0; c < channels; c += kLane) {
-            const Vec around = load(from + c);
-            Vec sum = {}, squares = {};
-            for (int x = 0; x < columns; x++) {
-                Vec apart = load(from + static_cast<size_t>(x) * channels + c) - around;
-                sum += apart;
-                squares += apart * apart;
-            }
-            for (int lane = 0; lane < kLane; lane++)
-                engine.partials[static_cast<size_t>(row) * channels + c + lane] = {
-                    around[lane] + sum[lane] / double(columns), squares[lane] - double(sum[lane]) * sum[lane] / columns};
+// What an encoder's first convolution reads, (rows, columns, 8): the map, (rows, columns), the slab's slices of MRI,
+// (rows, columns, slices), and zeros.
+EXPORT void first_features(void* engine_, const float* map, const float* mri, int rows, int columns, int slices,
+                           float* output) {
+    static_cast<Engine*>(engine_)->workers.run(rows, [&](int row, int) {
+        for (size_t pixel = static_cast<size_t>(row) * columns; pixel < static_cast<size_t>(row + 1) * columns; pixel++) {
+            Vec values = {map[pixel]};
+            for (int d = 0; d < slices; d++) values[1 + d] = mri[pixel * slices + d];
+            store(output + pixel * kLane, values);
         }
     });
-    finish_norm(engine.partials.data(), rows, columns, channels, depth, gamma, beta, epsilon, scale, shift);
 }
 
 // Activated features' maxima over 2 x 2 pixels and over `depth` adjacent channels: (rows / 2, columns / 2, channels / depth).
@@ -356,19 +377,28 @@ EXPORT void upsample(void* engine_, const Source* sources, int count, int rows, 
 // The head: each slice's channels weighted, sigmoid, mean over 3 x 3 pixels and 3 slices: (rows / 3, columns / 3).
 EXPORT void head(void* engine_, const Source* source, int rows, int columns, const float* weights, float bias,
                  float* output) {
-    constexpr int kDepth = 3;
+    constexpr int kDepth = 3, kValues = kDepth * kDepth * kDepth, kPadded = (kValues + kLane - 1) / kLane * kLane;
     const int channels = static_cast<int>(source->channels);
+    // Slices lie side by side: each slice's weights, and zeros in the places of the others.
+    std::vector<float> own(static_cast<size_t>(kDepth) * channels);
+    for (int c = 0; c < channels; c++) own[static_cast<size_t>(c % kDepth) * channels + c] = weights[c];
     static_cast<Engine*>(engine_)->workers.run(rows / kDepth, [&](int row, int) {
         for (int x = 0; x < columns / kDepth; x++) {
-            float total = 0;
+            float values[kPadded];
+            std::fill(values + kValues, values + kPadded, -1e9f);
             for (int k = 0; k < kDepth * kDepth; k++) {
                 const size_t pixel = static_cast<size_t>(kDepth * row + k / kDepth) * columns + kDepth * x + k % kDepth;
-                float weighted[128], slices[kDepth] = {bias, bias, bias};
-                for (int c = 0; c < channels; c += kLane) store(weighted + c, source->at(pixel, c) * load(weights + c));
-                for (int c = 0; c < channels; c++) slices[c % kDepth] += weighted[c];
-                for (float slice : slices) total += 1 / (1 + std::exp(-slice));
+                Vec sums[kDepth] = {};
+                for (int c = 0; c < channels; c += kLane) {
+                    const Vec activated = source->at(pixel, c);
+                    for (int d = 0; d < kDepth; d++)
+                        sums[d] += activated * load(own.data() + static_cast<size_t>(d) * channels + c);
+                }
+                for (int d = 0; d < kDepth; d++) values[kDepth * k + d] = bias + sum(sums[d]);
             }
-            output[static_cast<size_t>(row) * (columns / kDepth) + x] = total / (kDepth * kDepth * kDepth);
+            Vec total = {};
+            for (int k = 0; k < kPadded; k += kLane) total += sigmoid(load(values + k));
+            output[static_cast<size_t>(row) * (columns / kDepth) + x] = sum(total) / kValues;
         }
     });
 }
