@@ -9,6 +9,9 @@ if __name__ == "__main__" and not __package__:
     # Run by its path from a checkout, where the package's parent is not on Python's path.
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
+from inference_core.conditions import TRAINED_RESOLUTIONS
+from inference_core.phantom.subject_arguments import add_subject_arguments, chosen_subject
+
 #: Simulated patients of these seeds validate a training; those that train have smaller seeds.
 _VALIDATION_SEEDS = 1_000_000
 _VALIDATION_RESOLUTIONS = (16, 24, 32)
@@ -27,6 +30,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--first-seed", type=int, default=0, help="seed of the first simulated patient")
     parser.add_argument("--slices", type=int, default=8, help="slices of each simulated patient (8)")
     parser.add_argument("--validation", type=int, default=3, help="patients to validate on (3)")
+    parser.add_argument(
+        "--subject-share", type=float, default=0.5, metavar="SHARE", help="of the patients made from --anatomy (0.5)"
+    )
+    parser.add_argument(
+        "--n",
+        type=int,
+        nargs="+",
+        default=list(TRAINED_RESOLUTIONS),
+        help="input resolutions to train on (16 18 ... 32)",
+    )
     parser.add_argument("--redrawn", type=float, default=0.0, help="share of maps drawn anew on their MRI (0)")
     parser.add_argument(
         "--cache",
@@ -35,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="keep all slices on disk in this folder, for the next run too, and read them from there "
         "(in memory; with several processes or workers, in the run's folder)",
     )
+    add_subject_arguments(parser)
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--epochs", type=float, default=100, help="passes over all maps (100)")
     length.add_argument("--steps", type=int, help="generator steps, instead of epochs")
@@ -108,6 +122,10 @@ def _check(arguments: argparse.Namespace) -> None:
             raise InputError(f"--{name.replace('_', '-')} is {value}: it must be at least {smallest}.")
     if not arguments.epochs > 0:
         raise InputError(f"--epochs is {arguments.epochs:g}: it must be greater than 0.")
+    if not 0 <= arguments.subject_share <= 1:
+        raise InputError(f"--subject-share is {arguments.subject_share:g}: it is a share, from 0 to 1.")
+    if chosen_subject(arguments) and arguments.data:
+        raise InputError("--anatomy is for simulated patients: leave it or --data out.")
 
 
 def _settings(arguments: argparse.Namespace, processes: int):
@@ -131,6 +149,7 @@ def _settings(arguments: argparse.Namespace, processes: int):
         precision=arguments.precision,
         seed=arguments.seed,
         redrawn=arguments.redrawn,
+        resolutions=tuple(arguments.n),
         trained_on=_describe_data(arguments),
     )
 
@@ -156,7 +175,7 @@ def _train(arguments: argparse.Namespace, settings, fabric) -> None:
     if workers is None:
         workers = default_workers(fabric.device.type, processes_here(arguments.devices))
     slices, validation = _load_data(arguments, fabric, workers)
-    batches = TrainingBatches(slices, settings.batch_size, settings.seed, settings.redrawn)
+    batches = TrainingBatches(slices, settings.batch_size, settings.seed, settings.redrawn, settings.resolutions)
     steps = arguments.steps or max(1, round(arguments.epochs * batches.maps / settings.batch_size))
     settings = replace(settings, steps=steps)
     trainer = Trainer(network, batches, settings, arguments.output, fabric, arguments.compile, workers)
@@ -183,7 +202,9 @@ def _describe_data(arguments: argparse.Namespace) -> str:
     if arguments.data:
         return f"patients in {arguments.data.name}"
     last = arguments.first_seed + arguments.simulated - 1
-    return f"simulated patients {arguments.first_seed} to {last}, {arguments.slices} slices each"
+    subject = chosen_subject(arguments)
+    made_from = f", {arguments.subject_share:.0%} of them made from one subject" if subject else ""
+    return f"simulated patients {arguments.first_seed} to {last}, {arguments.slices} slices each{made_from}"
 
 
 def _patients(arguments: argparse.Namespace) -> tuple[list, list]:
@@ -194,8 +215,13 @@ def _patients(arguments: argparse.Namespace) -> tuple[list, list]:
         return split_patients(arguments.data, arguments.validation)
     from inference_core.data.simulated import SimulatedSlices
 
+    subject = chosen_subject(arguments)
+    share = arguments.subject_share if subject else 0.0
+
     def cohort(first: int, count: int, slices: int) -> list[SimulatedSlices]:
-        return [SimulatedSlices(seed, slices) for seed in range(first, first + count)]
+        # Spread evenly over the cohort.
+        own = [int((index + 1) * share) > int(index * share) for index in range(count)]
+        return [SimulatedSlices(first + i, slices, subject if chosen else None) for i, chosen in enumerate(own)]
 
     return (
         cohort(arguments.first_seed, arguments.simulated, arguments.slices),

@@ -1,6 +1,6 @@
 """Training batches: one metabolite, one n and one lambda each, made from nothing but a seed and the step's number."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,13 +97,22 @@ class TrainingBatches:
         batch_size: slices a batch.
         seed: any integer of at least 0.
         redrawn: share of examples, 0 to 1, whose maps are drawn anew on their MRI.
+        resolutions: the input resolutions n to draw from.
 
     Raises:
         InputError: if no metabolite has a usable map.
     """
 
-    def __init__(self, slices: Slices, batch_size: int, seed: int, redrawn: float = 0.0):
+    def __init__(
+        self,
+        slices: Slices,
+        batch_size: int,
+        seed: int,
+        redrawn: float = 0.0,
+        resolutions: Sequence[int] = TRAINED_RESOLUTIONS,
+    ):
         self.slices, self.batch_size, self.seed, self.redrawn = slices, batch_size, seed, redrawn
+        self.resolutions = tuple(resolutions)
         usable = slices.usable()
         self._usable = {m: np.flatnonzero(row) for m, row in enumerate(usable) if row.any()}
         if not self._usable:
@@ -119,7 +128,7 @@ class TrainingBatches:
         whole, *seeds = self._seeds(step)
         rng = np.random.default_rng(whole)
         metabolite = int(rng.choice(list(self._usable)))
-        n = int(rng.choice(TRAINED_RESOLUTIONS))
+        n = int(rng.choice(self.resolutions))
         sharpness = 0.0 if rng.random() < _SHARE_WITHOUT_SHARPNESS else float(rng.uniform(*SHARPNESS_RANGE))
         candidates = self._usable[metabolite]
         chosen = rng.choice(candidates, self.batch_size, replace=len(candidates) < self.batch_size)

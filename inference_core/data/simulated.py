@@ -8,16 +8,17 @@ import numpy as np
 
 from inference_core.data.cohort import code_fingerprint, read_into_memory
 from inference_core.data.slice_set import SliceSet
+from inference_core.phantom.subject import Subject
 
 #: What a simulated patient's slices are made with.
 _SIMULATOR = ("conditions.py", "data/simulated.py", "phantom")
 
 
-def simulate_slices(seed: int, count: int | None = None) -> SliceSet:
-    """`count` slices (all if None) of the simulated patient of `seed`."""
+def simulate_slices(seed: int, count: int | None = None, subject: Subject | None = None) -> SliceSet:
+    """`count` slices (all if None) of the simulated patient of `seed`, made from `subject` or the templates."""
     from inference_core.phantom import simulate_patient
 
-    stack = simulate_patient(seed).slices(count)
+    stack = simulate_patient(seed, subject).slices(count)
     return SliceSet(
         t1=stack.t1.astype(np.float16),
         flair=stack.flair.astype(np.float16),
@@ -35,23 +36,27 @@ class SimulatedSlices:
     Attributes:
         seed: the patient's.
         count: slices; all if None.
+        subject: whose brain the patient's is made from; the templates if None.
     """
 
     seed: int
     count: int | None = None
+    subject: Subject | None = None
 
     @property
     def name(self) -> str:
         """Of the file that keeps the slices, without extension."""
-        return f"simulated-{self.seed:06d}-{self.count or 'all'}"
+        made_from = "-subject" if self.subject else ""
+        return f"simulated-{self.seed:06d}-{self.count or 'all'}{made_from}"
 
     def origin(self) -> dict[str, Any]:
         """All that the slices depend on."""
-        return {"seed": self.seed, "slices": self.count, "simulator": code_fingerprint(*_SIMULATOR)}
+        origin = {"seed": self.seed, "slices": self.count, "simulator": code_fingerprint(*_SIMULATOR)}
+        return origin | ({"subject": self.subject.fingerprint} if self.subject else {})
 
     def slices(self) -> SliceSet:
         """Simulate them."""
-        return simulate_slices(self.seed, self.count)
+        return simulate_slices(self.seed, self.count, self.subject)
 
 
 def simulate_cohort(

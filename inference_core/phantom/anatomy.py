@@ -1,67 +1,25 @@
-"""Brain anatomy: the MNI152 templates, deformed and folded differently for each patient.
+"""Brain anatomy: the MNI152 templates or a subject's tissue maps, deformed differently for each patient.
 
-The templates are the symmetric ICBM 2009a averages of 152 adults (Fonov et al. 2011, NeuroImage 54:313) that nilearn
-bundles. An average has a blurred cortex, so each patient gets sulci of their own: sheets of CSF that run from the
-surface inwards, lined by grey matter, weighed against the template's tissue probabilities.
+An average has a blurred cortex, so each patient made from the templates gets sulci of their own: sheets of CSF that run
+from the surface inwards, lined by grey matter, weighed against the template's tissue probabilities. A subject's cortex
+is sharp as it is.
 
 Head coordinates are LPS, in mm; those of the templates are RAS, in mm.
 """
 
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from inference_core.phantom.fields import Field, Sheets, interpolate, lengths, rotation
+from inference_core.phantom.templates import COARSE, Templates, mni152
 
 #: Where the radial direction of the sulci starts, and at which radius they have their nominal spacing (RAS, mm).
 _FOLD_CENTRE = np.array([0.0, -18.0, 12.0])
 _FOLD_RADIUS = 65.0
-#: Subsampling of the templates' distance maps: they are smooth, and cost seconds at full resolution.
-_COARSE = 2
 #: Spacing of the lattice that tells where it is worth looking for the brain, mm.
 _EXTENT_STEP = 7.0
-
-
-@dataclass(frozen=True)
-class Templates:
-    """The templates, on one grid: `(x, y, z)` arrays, voxel `i` at `origin + i` mm (RAS).
-
-    Attributes:
-        origin: `(3,)`.
-        brain, gm, wm: float32 fractions, 0..1.
-        coarse_depth: mm from the brain's surface, every second voxel.
-        coarse_ventricle: nearness of the ventricles, 0..1, every second voxel.
-    """
-
-    origin: np.ndarray
-    brain: np.ndarray
-    gm: np.ndarray
-    wm: np.ndarray
-    coarse_depth: np.ndarray
-    coarse_ventricle: np.ndarray
-
-
-@lru_cache(maxsize=1)
-def templates() -> Templates:
-    """The MNI152 templates at 1 mm, loaded once a process (about 3 s)."""
-    from nilearn.datasets import load_mni152_gm_template, load_mni152_template, load_mni152_wm_template
-    from scipy.ndimage import binary_fill_holes, binary_opening, distance_transform_edt, gaussian_filter
-
-    t1_image = load_mni152_template(resolution=1)
-    gm, wm = (
-        np.ascontiguousarray(load(resolution=1).dataobj, dtype=np.float32)
-        for load in (load_mni152_gm_template, load_mni152_wm_template)
-    )
-    solid = binary_fill_holes(np.asarray(t1_image.dataobj) > 0)
-    brain = gaussian_filter(solid.astype(np.float32), 0.8)
-    step = (slice(None, None, _COARSE),) * 3
-    depth = distance_transform_edt(solid[step]).astype(np.float32) * _COARSE
-    csf = np.clip(1 - gm - wm, 0, 1)[step] * solid[step]
-    # Opening keeps the ventricles and drops the sulci that reach as deep.
-    ventricle = binary_opening((csf > 0.5) & (depth > 24))
-    near = gaussian_filter(ventricle.astype(np.float32), 3.0 / _COARSE)
-    return Templates(t1_image.affine[:3, 3].copy(), brain, gm, wm, depth, near)
 
 
 @dataclass(frozen=True)
@@ -75,6 +33,8 @@ class Tissue:
         depth: mm from the brain's surface.
         height: head-foot template coordinate in mm.
         front: back-to-front template coordinate in mm.
+        details: for T1 and for FLAIR, the logarithm of what the subject's image shows beyond its tissues; None where
+            there is no subject.
     """
 
     brain: np.ndarray
@@ -85,6 +45,7 @@ class Tissue:
     depth: np.ndarray
     height: np.ndarray
     front: np.ndarray
+    details: tuple[np.ndarray, np.ndarray] | None = None
 
 
 def _at(index: np.ndarray, *volumes: np.ndarray) -> list[np.ndarray]:
@@ -125,6 +86,7 @@ class Anatomy:
         surface: brain fraction of the template at which the brain ends.
         rim: thickness of the CSF around the brain that its mask includes, mm.
         pushes: mass effect of the tumours.
+        base: what is deformed.
     """
 
     to_template: np.ndarray
@@ -140,10 +102,12 @@ class Anatomy:
     surface: float
     rim: float
     pushes: tuple[Push, ...] = ()
+    base: Templates = field(default_factory=mni152, repr=False)
 
     @classmethod
-    def draw(cls, rng: np.random.Generator) -> "Anatomy":
-        """A random brain: size +-10 %, turned by up to 10 degrees, warped by a few mm."""
+    def draw(cls, rng: np.random.Generator, base: Templates | None = None) -> "Anatomy":
+        """A random brain: size +-10 %, turned by up to 10 degrees, warped by a few mm; from the templates if None."""
+        base = base or mni152()
 
         def three(sigma: float) -> tuple[Field, Field, Field]:
             return Field.draw(rng, sigma), Field.draw(rng, sigma), Field.draw(rng, sigma)
@@ -161,7 +125,7 @@ class Anatomy:
                 (rng.uniform(0.2, 0.8), three(rng.uniform(4.5, 7))),
             ),
             sulci=Sheets.draw(rng, rng.uniform(10.5, 14.5)),
-            fold=rng.uniform(0.5, 1.5),
+            fold=rng.uniform(0.5, 1.5) * base.blurred,
             sulcus=rng.uniform(0.4, 1.6),
             cortex=rng.uniform(2.4, 3.2),
             wobble=(rng.uniform(0.1, 0.55), three(rng.uniform(2.0, 4.0))),
@@ -170,6 +134,7 @@ class Anatomy:
             surface=rng.uniform(0.4, 0.75),
             # Skull-stripping leaves more or less of it, atrophy widens it. Spawned, so that what is drawn after stays.
             rim=float(np.clip(rng.spawn(1)[0].uniform(-1.5, 3.5), 0, None)),
+            base=base,
         )
 
     def to_head(self, template_point: np.ndarray) -> np.ndarray:
@@ -183,11 +148,11 @@ class Anatomy:
         Returns:
             Its first position (RAS mm), its positions `(x, y, z, 3)` in head coordinates, and a mask `(x, y, z)`.
         """
-        low = templates().origin - _EXTENT_STEP * 4
-        size = np.ceil((np.array(templates().brain.shape) + 8 * _EXTENT_STEP) / _EXTENT_STEP).astype(int)
+        low = self.base.origin - _EXTENT_STEP * 4
+        size = np.ceil((np.array(self.base.brain.shape) + 8 * _EXTENT_STEP) / _EXTENT_STEP).astype(int)
         index = np.stack(np.meshgrid(*map(np.arange, size), indexing="ij"), axis=-1).reshape(-1, 3)
         points = np.linalg.solve(self.to_template, (low + index * _EXTENT_STEP).T).T + self.centre
-        brain = _at(self._place(points) - templates().origin, templates().brain)[0] > 0
+        brain = _at(self._place(points) - self.base.origin, self.base.brain)[0] > 0
         return low, points.reshape(*size, 3), brain.reshape(size)
 
     @cached_property
@@ -221,12 +186,12 @@ class Anatomy:
 
     def tissue(self, points: np.ndarray) -> Tissue:
         """Tissue at `points` `(point, 3)`, head coordinates in mm."""
-        base = templates()
+        base = self.base
         place = self._place(points)
         index = place - base.origin
-        brain, gm, wm = _at(index, base.brain, base.gm, base.wm)
+        brain, gm, wm, white, *details = _at(index, base.brain, base.gm, base.wm, base.white, *base.details)
         brain = np.clip((brain - self.surface) / 0.25 + 0.5, 0, 1)
-        depth, near_ventricle = _at(index / _COARSE, base.coarse_depth, base.coarse_ventricle)
+        depth, near_ventricle = _at(index / COARSE, base.coarse_depth, base.coarse_ventricle)
 
         # Sulci run inwards: along a radius, the sheets' texture is stretched.
         radial = place - _FOLD_CENTRE
@@ -240,7 +205,8 @@ class Anatomy:
         # The smallest probability that a class keeps: folds show where the average is undecided.
         floor = 0.008
         # The average blurs sulci away more than anything else, which weights and a higher floor make up for.
-        odds_csf = np.log(1.6 * np.clip(1 - gm - wm, 0, 1) + floor * (1 + 4 * (fold > 0)))
+        weight = 1.6 if base.blurred else 1.0
+        odds_csf = np.log(weight * np.clip(1 - gm - wm, 0, 1) + floor * (1 + 4 * (fold > 0)))
         odds_csf += fold * np.clip(self.sulcus - sheet, -3, 1.5) + amplitude * first(points)
         odds_csf += self.ventricle * near_ventricle + 3 * np.clip(self.rim - depth, 0, 2)
         odds_gm = np.log(gm + floor) + amplitude * second(points)
@@ -250,4 +216,12 @@ class Anatomy:
         odds -= odds.max(axis=0)
         np.exp(odds, out=odds)
         odds /= odds.sum(axis=0)
-        return Tissue(brain, *odds, white=wm, depth=depth, height=place[:, 2], front=place[:, 1])
+        return Tissue(
+            brain,
+            *odds,
+            white=white,
+            depth=depth,
+            height=place[:, 2],
+            front=place[:, 1],
+            details=tuple(details) or None,
+        )

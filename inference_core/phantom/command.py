@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from inference_core.phantom.subject_arguments import add_subject_arguments, chosen_subject
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
@@ -11,6 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--first-seed", type=int, default=1, help="seed, and number, of the first patient (1)")
     parser.add_argument("--n", type=int, nargs="*", default=[16, 20, 24, 28, 32], help="low resolutions (16 20 ... 32)")
     parser.add_argument("--slices", type=int, help="write only so many slices from the middle (all)")
+    add_subject_arguments(parser)
     parser.add_argument("--single", action="store_true", help="one patient straight into the folder, as a lone sample")
 
 
@@ -24,9 +27,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.patients < 1 or (arguments.single and arguments.patients > 1):
         raise InputError(f"{arguments.patients} patients can't be written: give 1 or more, and 1 with --single.")
+    subject = chosen_subject(arguments)
     output = make_folder(arguments.output)
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.patients)
     for seed in tqdm(seeds, unit="patient"):
-        write_study(simulate_patient(seed), output, arguments.n, arguments.slices, arguments.single)
+        write_study(simulate_patient(seed, subject), output, arguments.n, arguments.slices, arguments.single)
     print(f"{output}: {len(seeds)} simulated patients")
     return 0

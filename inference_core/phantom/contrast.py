@@ -56,6 +56,7 @@ class Contrast:
         spots: lesions without metabolic counterpart, in `amount` of intensity.
         texture: amplitude and field, relative.
         bias: amplitude and field of the logarithm.
+        detail: which of `Tissue.details` is this sequence's, and how strongly it shows.
         noise: standard deviation in both channels of the complex image.
         blur: Gaussian sigma, mm.
     """
@@ -71,12 +72,15 @@ class Contrast:
     spots: tuple[Spot, ...]
     texture: tuple[float, Field]
     bias: tuple[float, Field]
+    detail: tuple[int, float]
     noise: float
     blur: float
 
     @classmethod
-    def _draw(cls, rng: np.random.Generator, **intensities) -> "Contrast":
+    def _draw(cls, rng: np.random.Generator, sequence: int, **intensities) -> "Contrast":
         return cls(
+            # Spawned, so that what is drawn after stays the same.
+            detail=(sequence, float(rng.spawn(1)[0].uniform(0.2, 1.2))),
             rim_texture=rng.uniform(0.05, 0.3),
             patches=Field.draw(rng, rng.uniform(2.5, 5)),
             texture=(rng.uniform(0.005, 0.04), Field.draw(rng, rng.uniform(1.2, 2.5))),
@@ -93,6 +97,7 @@ class Contrast:
         gm = rng.uniform(0.55, 0.85)
         return cls._draw(
             rng,
+            0,
             csf=rng.uniform(0.1, 0.6) * gm,
             gm=gm,
             wm=1.0,
@@ -107,6 +112,7 @@ class Contrast:
         """FLAIR: dark CSF, grey brighter than white matter, bright oedema."""
         return cls._draw(
             rng,
+            1,
             csf=rng.uniform(0.03, 0.25),
             gm=1.0,
             wm=rng.uniform(0.65, 0.93),
@@ -119,6 +125,9 @@ class Contrast:
     def signal(self, points: np.ndarray, tissue: Tissue, zones: Zones) -> np.ndarray:
         """Noise-free signal at `points` `(point, 3)`, `(point,)`, 0 outside the brain."""
         normal = self.csf * tissue.csf + self.gm * tissue.gm + self.wm * tissue.wm
+        if tissue.details:
+            sequence, amount = self.detail
+            normal *= np.exp(amount * tissue.details[sequence])
         normal += self.oedema * zones.oedema * (1 - tissue.csf)
         for spot, near, profile in reached(points, self.spots):
             normal[near] += spot.amount * profile * (1 - tissue.csf[near])

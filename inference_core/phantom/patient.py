@@ -12,6 +12,7 @@ from inference_core.phantom.anatomy import Anatomy, Tissue
 from inference_core.phantom.contrast import Contrast, Spot, reached
 from inference_core.phantom.fields import rotation
 from inference_core.phantom.metabolism import Metabolism, draw_silent_spots
+from inference_core.phantom.subject import Subject
 from inference_core.phantom.tumour import Tumour, Zones
 
 # Streams of random numbers that must not depend on one another.
@@ -241,13 +242,17 @@ def _native_direction(rng: np.random.Generator, axes: tuple[int, int, int]) -> n
     return rotation(tilt) @ np.eye(3)[:, list(axes)] @ np.diag(rng.choice([-1.0, 1.0, 1.0, 1.0], 3))
 
 
-def simulate_patient(seed: int) -> SimulatedPatient:
+def simulate_patient(seed: int, subject: Subject | None = None) -> SimulatedPatient:
     """The simulated patient number `seed`: the same one, voxel for voxel, each time.
 
     Cheap (the first call of a process loads the templates); slices and volumes are rendered when asked for.
 
+    Args:
+        seed: decides all.
+        subject: whose brain is deformed into the patient's; the MNI152 templates if None.
+
     Raises:
-        InputError: if `seed` is not an integer of at least 0.
+        InputError: if `seed` is not an integer of at least 0, or as `Subject.templates`.
     """
     try:
         seed = as_integer(seed)
@@ -256,7 +261,7 @@ def simulate_patient(seed: int) -> SimulatedPatient:
     if seed < 0:
         raise InputError("The seed of a simulated patient must be an integer of at least 0.")
     rng = np.random.default_rng([seed, _PATIENT])
-    anatomy = Anatomy.draw(rng)
+    anatomy = Anatomy.draw(rng, subject.templates() if subject else None)
     low, high = anatomy.bounds()
     middle = (low + high) / 2
     # From the basal ganglia to the centrum semiovale.

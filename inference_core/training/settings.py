@@ -2,9 +2,12 @@
 
 from dataclasses import asdict, dataclass
 
+from inference_core.conditions import SUPER_RESOLVED_MATRIX, TRAINED_RESOLUTIONS
 from inference_core.errors import InputError
 
 SCHEDULES = ("halving", "cosine")
+#: The smallest n that an input may have.
+_COARSEST = 4
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class TrainingSettings:
         precision: one of `inference_core.training.launch.PRECISIONS`.
         seed: of the weights and of all batches.
         redrawn: share of examples, 0 to 1, whose maps are drawn anew on their MRI.
+        resolutions: the input resolutions n to train on.
         trained_on: what data, in words.
     """
 
@@ -47,6 +51,7 @@ class TrainingSettings:
     precision: str = "32-true"
     seed: int = 0
     redrawn: float = 0.0
+    resolutions: tuple[int, ...] = TRAINED_RESOLUTIONS
     trained_on: str = ""
 
     def __post_init__(self):
@@ -60,6 +65,11 @@ class TrainingSettings:
         for name in ("seed", "warm_up", "critic_warm_up", "conditioning_rate"):
             if getattr(self, name) < 0:
                 raise InputError(f"Setting {name} is {getattr(self, name)}: it must be at least 0.")
+        for n in self.resolutions or (0,):
+            if not _COARSEST <= n <= SUPER_RESOLVED_MATRIX:
+                raise InputError(
+                    f"Setting resolutions holds {n}: it lists n from {_COARSEST} to {SUPER_RESOLVED_MATRIX}."
+                )
         if self.gradient_clip is not None and not self.gradient_clip > 0:
             raise InputError(f"Setting gradient_clip is {self.gradient_clip}: it must be greater than 0.")
         for name in ("steps", "batch_size", "critic_steps", "learning_rate", "critic_learning_rate"):
@@ -68,4 +78,4 @@ class TrainingSettings:
 
     def as_dict(self) -> dict:
         """Plain values, as written into checkpoints and compared on resuming."""
-        return asdict(self) | {"betas": list(self.betas)}
+        return asdict(self) | {"betas": list(self.betas), "resolutions": list(self.resolutions)}
