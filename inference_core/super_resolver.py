@@ -32,6 +32,7 @@ from inference_core.conditions import (
 from inference_core.devices import choose_device
 from inference_core.engine.any_network import AnyNetwork
 from inference_core.engine.engine import Engine
+from inference_core.engine.heads import can_be_folded
 from inference_core.engine.runtimes import check_runtime
 from inference_core.errors import InputError, InputWarning
 from inference_core.failed_fits import fill_failed_fits
@@ -46,7 +47,6 @@ from inference_core.geometry import (
 from inference_core.inputs import check_map, check_mri, check_overlap
 from inference_core.kept_slices import KeptSlicesStore
 from inference_core.measured_support import as_measured
-from inference_core.networks import MultiEncoderUNet
 from inference_core.scaling import slice_scale
 from inference_core.weights_io import WeightsInfo, load_weights
 
@@ -117,7 +117,7 @@ class SuperResolver:
         self.device, self.device_reason = choose_device(device)
         self.weights = weights
         self.precision = precision
-        if isinstance(network, MultiEncoderUNet):
+        if can_be_folded(network):
             self._engine = Engine(network, self.device, runtime, precision)
         else:
             check_runtime(runtime, precision, self.device)
@@ -335,4 +335,4 @@ class SuperResolver:
         network = copy.deepcopy(self._engine.network).cpu()
         self.device, self.device_reason = "cpu", f"CPU: {self.device} has too little memory"
         self.precision = "float32"
-        self._engine = Engine(network) if isinstance(network, MultiEncoderUNet) else AnyNetwork(network, "cpu")
+        self._engine = Engine(network) if can_be_folded(network) else AnyNetwork(network, "cpu")

@@ -31,6 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--slices", type=int, default=8, help="slices of each simulated patient (8)")
     parser.add_argument("--validation", type=int, default=3, help="patients to validate on (3)")
     parser.add_argument(
+        "--varied",
+        action="store_true",
+        help="simulate voxel sizes, noise and levels of tissues far beyond the paper's data",
+    )
+    parser.add_argument(
         "--subject-share", type=float, default=0.5, metavar="SHARE", help="of the patients made from --anatomy (0.5)"
     )
     parser.add_argument(
@@ -49,6 +54,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(in memory; with several processes or workers, in the run's folder)",
     )
     add_subject_arguments(parser)
+    parser.add_argument(
+        "--network",
+        help="one of the paper's: unconditioned, amlayer, hypernetworks, filter-scaling, filter-scaling-met or "
+        "multi-conditional (that of --init, or else multi-conditional); only the last one responds to lambda, the "
+        "others train without the discriminator",
+    )
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--epochs", type=float, default=100, help="passes over all maps (100)")
     length.add_argument("--steps", type=int, help="generator steps, instead of epochs")
@@ -103,7 +114,8 @@ def run(arguments: argparse.Namespace) -> int:
     with one_voice():
         _check(arguments)
         fabric, device, reason = make_fabric(arguments.device, arguments.devices, arguments.precision)
-        settings = _settings(arguments, fabric.world_size)
+        network = _network_name(arguments)
+        settings = _settings(arguments, fabric.world_size, network)
         fabric.launch()
         processes = f", {fabric.world_size} processes" if fabric.world_size > 1 else ""
         fabric.print(f"Device: {device} ({reason}){processes}", flush=True)
@@ -128,8 +140,26 @@ def _check(arguments: argparse.Namespace) -> None:
         raise InputError("--anatomy is for simulated patients: leave it or --data out.")
 
 
-def _settings(arguments: argparse.Namespace, processes: int):
+def _network_name(arguments: argparse.Namespace) -> str:
+    """The network to train: as asked for, or that of the weights to start from, or the full method's."""
+    from inference_core.errors import InputError
+    from inference_core.networks import responds_to
+    from inference_core.weights_io import DEFAULT_ARCHITECTURE, load_weights
+
+    name = arguments.network
+    if name:
+        responds_to(name)
+    if arguments.init:
+        own = load_weights(arguments.init)[1].architecture
+        if name not in (None, own):
+            raise InputError(f"--network is {name}, but the weights '{arguments.init}' are for {own}: leave one out.")
+        return own
+    return name or DEFAULT_ARCHITECTURE
+
+
+def _settings(arguments: argparse.Namespace, processes: int, network: str):
     """The run's settings; how many steps an epoch takes is not known before the data are."""
+    from inference_core.networks import responds_to
     from inference_core.training.settings import TrainingSettings
 
     return TrainingSettings(
@@ -142,7 +172,8 @@ def _settings(arguments: argparse.Namespace, processes: int):
         schedule=arguments.schedule,
         warm_up=arguments.warm_up,
         gradient_clip=arguments.gradient_clip,
-        adversarial=not arguments.no_adversarial,
+        network=network,
+        adversarial=not arguments.no_adversarial and "sharpness" in responds_to(network),
         critic_steps=arguments.critic_steps,
         critic_warm_up=arguments.critic_warm_up,
         averaging=arguments.averaging,
@@ -170,7 +201,7 @@ def _train(arguments: argparse.Namespace, settings, fabric) -> None:
     together(fabric, lambda: make_folder(arguments.output), alone=True)
     torch.manual_seed(arguments.seed)
     start = arguments.init
-    network = together(fabric, lambda: load_weights(start)[0] if start else create_network("multi-conditional"))
+    network = together(fabric, lambda: load_weights(start)[0] if start else create_network(settings.network))
     workers = arguments.workers
     if workers is None:
         workers = default_workers(fabric.device.type, processes_here(arguments.devices))
@@ -194,7 +225,8 @@ def _train(arguments: argparse.Namespace, settings, fabric) -> None:
         trained = trainer.run(arguments.checkpoint_every, progress, validate, arguments.validate_every)
     if fabric.is_global_zero:
         path = arguments.output / "weights.safetensors"
-        save_weights(path, trained, {name: str(value) for name, value in settings.as_dict().items()})
+        details = {name: str(value) for name, value in settings.as_dict().items()}
+        save_weights(path, trained, {"architecture": settings.network, **details})
         print(f"Weights: {path}")
 
 
@@ -204,7 +236,8 @@ def _describe_data(arguments: argparse.Namespace) -> str:
     last = arguments.first_seed + arguments.simulated - 1
     subject = chosen_subject(arguments)
     made_from = f", {arguments.subject_share:.0%} of them made from one subject" if subject else ""
-    return f"simulated patients {arguments.first_seed} to {last}, {arguments.slices} slices each{made_from}"
+    varied = "varied " if arguments.varied else ""
+    return f"{varied}simulated patients {arguments.first_seed} to {last}, {arguments.slices} slices each{made_from}"
 
 
 def _patients(arguments: argparse.Namespace) -> tuple[list, list]:
@@ -218,14 +251,14 @@ def _patients(arguments: argparse.Namespace) -> tuple[list, list]:
     subject = chosen_subject(arguments)
     share = arguments.subject_share if subject else 0.0
 
-    def cohort(first: int, count: int, slices: int) -> list[SimulatedSlices]:
+    def cohort(first: int, count: int, slices: int, varied: bool) -> list[SimulatedSlices]:
         # Spread evenly over the cohort.
         own = [int((index + 1) * share) > int(index * share) for index in range(count)]
-        return [SimulatedSlices(first + i, slices, subject if chosen else None) for i, chosen in enumerate(own)]
+        return [SimulatedSlices(first + i, slices, subject if chosen else None, varied) for i, chosen in enumerate(own)]
 
     return (
-        cohort(arguments.first_seed, arguments.simulated, arguments.slices),
-        cohort(_VALIDATION_SEEDS, arguments.validation, _VALIDATION_SLICES),
+        cohort(arguments.first_seed, arguments.simulated, arguments.slices, arguments.varied),
+        cohort(_VALIDATION_SEEDS, arguments.validation, _VALIDATION_SLICES, varied=False),
     )
 
 

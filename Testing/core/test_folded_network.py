@@ -6,7 +6,8 @@ import torch.nn.functional as F
 
 from inference_core.engine.folded_network import FoldedNetwork
 from inference_core.engine.folding import fold_depth, fold_filters, fold_filters_on_flat
-from inference_core.networks import create_network
+from inference_core.engine.heads import can_be_folded
+from inference_core.networks import NETWORKS, create_network
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +50,30 @@ def test_output_is_the_plain_networks(network, shape, metabolite, sharpness):
     assert (plain - folded).abs().max() < 1e-4 * (plain.max() - plain.min())
 
 
-def test_gradients_are_the_plain_networks(network):
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "multi-conditional"])
+@torch.inference_mode()
+def test_output_is_the_plain_networks_for_the_papers_other_networks(name):
+    torch.manual_seed(1)
+    network, inputs = create_network(name), _inputs((20, 20))
+    # Whoever reads the features can't be folded, and is computed as it is.
+    assert can_be_folded(network) == (name != "amlayer")
+    plain = network(*inputs, 20, 2, 0.05)
+    folded = FoldedNetwork(network)(*inputs, 20, 2, 0.05)
+    assert (plain - folded).abs().max() < 1e-4 * (plain.max() - plain.min())
+
+
+@pytest.mark.parametrize("name", ["hypernetworks", "filter-scaling-met", "multi-conditional"])
+def test_gradients_are_the_plain_networks(network, name):
+    if name != "multi-conditional":
+        torch.manual_seed(2)
+        network = create_network(name)
     inputs, gradients = _inputs((20, 20)), []
     for forward in (network, FoldedNetwork(network)):
         network.zero_grad()
         forward(*inputs, 20, 2, 0.05).square().mean().backward()
-        gradients.append({name: p.grad.clone() for name, p in network.named_parameters()})
+        gradients.append({key: p.grad.clone() for key, p in network.named_parameters() if p.grad is not None})
     total = torch.stack([g.norm() for g in gradients[0].values()]).norm()
+    assert gradients[0].keys() == gradients[1].keys()
     for name, expected in gradients[0].items():
         # Norms make single precision's gradients noisy: a fold in the wrong place is off by its whole size.
         assert (gradients[1][name] - expected).norm() <= 0.02 * expected.norm() + 1e-5 * total, name

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from inference_core import InputError, kspace
-from inference_core.networks import Discriminator, count_parameters, create_network
+from inference_core.networks import NETWORKS, Discriminator, count_parameters, create_network, responds_to
 from inference_core.networks.unet import upsample_map
 
 
@@ -29,9 +29,47 @@ def inputs():
     return low, t1, flair
 
 
-def test_parameter_counts_are_the_papers(network):
-    assert count_parameters(network) == 7_448_637
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("unconditioned", 967_601),
+        ("amlayer", 1_516_961),
+        ("hypernetworks", 26_411_313),
+        ("filter-scaling", 3_935_697),
+        ("filter-scaling-met", 6_935_453),
+        ("multi-conditional", 7_448_637),
+    ],
+)
+def test_parameter_counts_are_the_papers(name, parameters):
+    assert count_parameters(create_network(name)) == parameters
+
+
+def test_the_discriminators_parameter_count_is_the_papers():
     assert count_parameters(Discriminator()) == 1_284_129
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@torch.inference_mode()
+def test_networks_respond_to_what_they_are_conditioned_on_and_to_nothing_else(name, inputs):
+    torch.manual_seed(0)
+    network = create_network(name).eval()
+    assert network.conditions == responds_to(name)
+    single = [image[:1] for image in inputs]
+    expected = network(*single, 20, 0, 0.0)
+    changes = {"resolution": (32, 0, 0.0), "metabolite": (20, 3, 0.0), "sharpness": (20, 0, 0.1)}
+    for condition, changed in changes.items():
+        difference = (network(*single, *changed) - expected).abs().max()
+        assert (difference > 0) == (condition in network.conditions), condition
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@torch.inference_mode()
+def test_untrained_conditioners_hardly_change_what_they_condition(name, inputs):
+    torch.manual_seed(0)
+    network = create_network(name).eval()
+    single = [image[:1] for image in inputs]
+    outputs = torch.stack([network(*single, *c) for c in ((16, 0, 0.0), (32, 6, 0.1))])
+    assert (outputs[0] - outputs[1]).abs().max() < 0.3 * (outputs.max() - outputs.min())
 
 
 def test_an_unknown_network_is_refused_by_name():

@@ -99,7 +99,7 @@ def test_grids_vary_and_are_valid():
     for grid in grids:
         direction = np.array(grid.direction)
         np.testing.assert_allclose(direction @ direction.T, np.eye(3), atol=1e-12)
-        assert 2 <= grid.spacing[0] == grid.spacing[1] <= 5
+        assert 2.8 <= grid.spacing[0] == grid.spacing[1] <= 4.2
         assert grid.size[:2] == (SUPER_RESOLVED_MATRIX, SUPER_RESOLVED_MATRIX)
         assert 11 <= grid.size[2] <= 18
         # Near-axial: the slice axis within 22 degrees of head-foot.
@@ -256,3 +256,17 @@ def test_more_slices_than_there_are_can_not_be_taken(count):
     for ask in (patient.slices, patient.middle_slices, patient.grid):
         with pytest.raises(InputError, match="MRSI slices"):
             ask(count)
+
+
+def test_varied_patients_reach_beyond_the_papers_data():
+    usual, varied = ([simulate_patient(seed, varied=v) for seed in range(40)] for v in (False, True))
+    spacing = np.array([patient.mrsi.spacing[0] for patient in varied])
+    assert spacing.min() < 2.6
+    assert 4.2 < spacing.max() <= 5
+    assert spacing.min() >= 2
+    noise = np.array([v.measurement.noise / u.measurement.noise for u, v in zip(usual, varied, strict=True)])
+    assert noise.max() > 1.5
+    contrasts = [
+        np.std([np.log(p.metabolism.gm / p.metabolism.wm) for p in group], axis=0) for group in (usual, varied)
+    ]
+    assert np.all(contrasts[1] > 1.5 * contrasts[0])

@@ -9,7 +9,7 @@ from inference_core.errors import InputError, InputWarning
 from inference_core.footprint import brain_mask_of_t1
 from inference_core.networks import create_network
 from inference_core.super_resolver import SuperResolver
-from inference_core.weights_io import save_weights
+from inference_core.weights_io import load_weights, save_weights
 
 CENTRE = np.array([12.0, -25.0, 40.0])
 
@@ -53,6 +53,23 @@ def resolver(network):
 def batches_of_four(monkeypatch):
     """As on a GPU, where slices go through the network together."""
     monkeypatch.setattr("inference_core.super_resolver._BATCHES", {"cpu": 4})
+
+
+@pytest.mark.parametrize("name", ["amlayer", "filter-scaling"])
+def test_weights_of_the_papers_other_networks_work(tmp_path, patient, name):
+    with torch.random.fork_rng():
+        torch.manual_seed(4)
+        save_weights(tmp_path / "other.safetensors", create_network(name), {"architecture": name})
+    resolver = SuperResolver.load(tmp_path / "other.safetensors", "cpu")
+    network = load_weights(tmp_path / "other.safetensors")[0]
+    prepared = resolver.prepare(*patient(size=(20, 20, 1)))
+    arrays = (prepared.low_resolution, prepared.t1, prepared.flair)
+    low, t1, flair = (torch.from_numpy(array[:1])[:, None] for array in arrays)
+    scale = float(prepared.scales[0])
+    with torch.inference_mode():
+        expected = network(low / scale, t1, flair, prepared.n, 2, 0.0)[0, 0].numpy() * scale * prepared.brain[0]
+    output = resolver.super_resolve(prepared, "NAA", 0.0, [0])[0]
+    np.testing.assert_allclose(output, expected, atol=1e-4 * expected.max())
 
 
 def array_of(image):

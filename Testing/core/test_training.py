@@ -21,6 +21,7 @@ from inference_core.training.checkpoints import load_checkpoint, rewind_log, sav
 from inference_core.training.schedule import learning_rate_factor
 from inference_core.training.settings import TrainingSettings
 from inference_core.training.trainer import Trainer
+from inference_core.weights_io import load_weights
 
 
 @pytest.fixture(scope="module")
@@ -169,3 +170,29 @@ def test_a_run_ended_by_kill_9_resumes_exactly(tmp_path, capsys):
     assert "step 0 of" not in capsys.readouterr().out
     assert _losses(killed) == _losses(whole)
     assert (killed / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes()
+
+
+def test_the_papers_other_networks_train_on_chosen_resolutions_without_discriminator(tmp_path, capsys):
+    fill_cache(tmp_path / "cache", patients=1, slices=1)
+    data, length = "--simulated 1 --slices 1 --validation 0 --n 17", "--steps 2 --batch-size 1 --device cpu"
+    folders = ["--output", str(tmp_path / "run"), "--cache", str(tmp_path / "cache")]
+    arguments = [*folders, *data.split(), *length.split(), "--network"]
+    assert train.main([*arguments, "filter-scaling"]) == 0
+    weights = tmp_path / "run" / "weights.safetensors"
+    info = load_weights(weights)[1]
+    assert info.architecture == "filter-scaling"
+    assert info.metadata["resolutions"] == "[17]"
+    assert all("distance" not in record for record in _losses(tmp_path / "run"))
+    # A run goes on as what it was, and from weights of the same network only.
+    assert train.main([*arguments, "unconditioned"]) == 2
+    assert train.main([*arguments, "amlayer", "--init", str(weights)]) == 2
+    assert "are for filter-scaling: leave one out" in capsys.readouterr().err
+    assert train.main([*arguments, "resnet"]) == 2
+    assert "Unknown network 'resnet'" in capsys.readouterr().err
+
+
+def test_training_draws_the_resolutions_it_is_told():
+    batches = TrainingBatches(random_slices(), batch_size=1, seed=3, resolutions=(9, 31))
+    assert {batches.batch(step).n for step in range(20)} == {9, 31}
+    with pytest.raises(InputError, match="resolutions holds 65"):
+        TrainingSettings(steps=1, resolutions=(65,))

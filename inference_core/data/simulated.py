@@ -14,11 +14,13 @@ from inference_core.phantom.subject import Subject
 _SIMULATOR = ("conditions.py", "data/simulated.py", "phantom")
 
 
-def simulate_slices(seed: int, count: int | None = None, subject: Subject | None = None) -> SliceSet:
-    """`count` slices (all if None) of the simulated patient of `seed`, made from `subject` or the templates."""
+def simulate_slices(
+    seed: int, count: int | None = None, subject: Subject | None = None, varied: bool = False
+) -> SliceSet:
+    """`count` slices (all if None) of the patient that `simulate_patient` makes of the other arguments."""
     from inference_core.phantom import simulate_patient
 
-    stack = simulate_patient(seed, subject).slices(count)
+    stack = simulate_patient(seed, subject, varied).slices(count)
     return SliceSet(
         t1=stack.t1.astype(np.float16),
         flair=stack.flair.astype(np.float16),
@@ -37,17 +39,19 @@ class SimulatedSlices:
         seed: the patient's.
         count: slices; all if None.
         subject: whose brain the patient's is made from; the templates if None.
+        varied: as `simulate_patient`.
     """
 
     seed: int
     count: int | None = None
     subject: Subject | None = None
+    varied: bool = False
 
     @property
     def name(self) -> str:
         """Of the file that keeps the slices, without extension."""
-        made_from = "-subject" if self.subject else ""
-        return f"simulated-{self.seed:06d}-{self.count or 'all'}{made_from}"
+        kind = ("-subject" if self.subject else "") + ("-varied" if self.varied else "")
+        return f"simulated-{self.seed:06d}-{self.count or 'all'}{kind}"
 
     def origin(self) -> dict[str, Any]:
         """All that the slices depend on."""
@@ -56,7 +60,7 @@ class SimulatedSlices:
 
     def slices(self) -> SliceSet:
         """Simulate them."""
-        return simulate_slices(self.seed, self.count, self.subject)
+        return simulate_slices(self.seed, self.count, self.subject, self.varied)
 
 
 def simulate_cohort(

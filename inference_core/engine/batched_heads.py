@@ -9,7 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inference_core.engine.layers import assemble_affine, conditioned_convolutions
-from inference_core.networks.conditioning import Condition, FilterScalingWithMetabolite, SharpnessNorm
+from inference_core.networks.conditioning import Condition
+from inference_core.networks.filter_conditioners import FilterScalingWithMetabolite
+from inference_core.networks.norm_conditioners import SharpnessNorm
 from inference_core.networks.unet import MultiEncoderUNet
 
 

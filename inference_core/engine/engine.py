@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from inference_core.conditions import SUPER_RESOLVED_MATRIX, TRAINED_RESOLUTION
-from inference_core.engine.batched_heads import BatchedHeads
+from inference_core.engine.heads import make_heads
 from inference_core.engine.layers import Layers, assemble_layers
 from inference_core.engine.native import NativeUnavailableError
 from inference_core.engine.runtimes import PRECISIONS, Runner, check_runtime, make_runner
@@ -62,7 +62,7 @@ class Engine:
     """Computes the output of a network by the folded pass.
 
     Args:
-        network: conditioned by filter scaling and conditional instance norm; moved to `device`, and not to be trained
+        network: one that `can_be_folded`; moved to `device`, and not to be trained
             from then on.
         device: as torch names it.
         runtime: what runs the pass, one of `RUNTIMES`; None for the best that is installed.
@@ -91,7 +91,7 @@ class Engine:
         self._device, self._dtype = torch.device(device), PRECISIONS[precision]
         self.network = network.to(device).eval()
         with torch.inference_mode():
-            self._heads = BatchedHeads(self.network)
+            self._heads = make_heads(self.network)
         self._conditioned: OrderedDict[tuple[float, int], Runner] = OrderedDict()
         if self.runtime == "native":
             self._try_native(asked_for=runtime is not None)

@@ -3,15 +3,15 @@
 import torch
 from torch import Tensor, nn
 
-from inference_core.engine.batched_heads import BatchedHeads
 from inference_core.engine.folded_pass import first_convolution, folded_proposal
+from inference_core.engine.heads import can_be_folded, make_heads
 from inference_core.engine.layers import assemble_layers
 from inference_core.networks.conditioning import Condition
 from inference_core.networks.unet import MultiEncoderUNet
 
 
 def _proposal(network: MultiEncoderUNet, upsampled: Tensor, t1: Tensor, flair: Tensor, condition: Condition) -> Tensor:
-    heads = BatchedHeads(network)
+    heads = make_heads(network)
     layers, affine = assemble_layers(network, heads.filters(condition)), heads.affine(condition)
     t1_first = first_convolution(upsampled, t1, layers.t1[0])
     flair_first = first_convolution(upsampled, flair, layers.flair[0])
@@ -22,14 +22,15 @@ class FoldedNetwork(nn.Module):
     """Wraps a network and gives its output faster; `Engine` is faster still where weights don't change.
 
     Args:
-        network: the network, whose parameters are used as they are, so that it can be trained through this.
+        network: the network, whose parameters are used as they are, so that it can be trained through this. One that
+            can't be folded is computed as it is.
         compiled: whether `torch.compile` makes the pass faster still; the first call then takes minutes.
     """
 
     def __init__(self, network: MultiEncoderUNet, compiled: bool = False):
         super().__init__()
         self.network = network
-        self._proposal = torch.compile(_proposal) if compiled else _proposal
+        self._proposal = (torch.compile(_proposal) if compiled else _proposal) if can_be_folded(network) else None
 
     def forward(
         self, low_resolution: Tensor, t1: Tensor, flair: Tensor, n: float, metabolite: int, sharpness: float

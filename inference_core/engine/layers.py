@@ -62,9 +62,9 @@ def _is_slab(filters: Tensor) -> bool:
     return filters.shape[-1] > 1
 
 
-def _per_output(values: Tensor, filters: Tensor) -> Tensor:
-    """One value for each output of 3-D `filters`, for each output of the 2-D filters made from them."""
-    return fold_channels(values) if _is_slab(filters) else values
+def _per_output(values: Tensor, slab: bool) -> Tensor:
+    """One value for each output of 3-D filters, for each output of the 2-D filters made from them."""
+    return fold_channels(values) if slab else values
 
 
 def _channels_last(filters: Tensor) -> Tensor:
@@ -83,7 +83,7 @@ def _fold(filters: Tensor, first_of_encoder: bool) -> Tensor:
 def _upsampling(convolution: torch.nn.Conv3d) -> Convolution:
     weight = convolution.weight
     filters = fold_filters_on_flat(weight) if _is_slab(weight) else weight[..., 0]
-    return Convolution(_channels_last(filters), _per_output(convolution.bias, weight))
+    return Convolution(_channels_last(filters), _per_output(convolution.bias, _is_slab(weight)))
 
 
 def _head(convolution: torch.nn.Conv3d) -> Convolution:
@@ -104,7 +104,7 @@ def assemble_layers(network: MultiEncoderUNet, filters: list[Tensor]) -> Layers:
     layers = []
     for index, (convolution, own) in enumerate(zip(conditioned_convolutions(network), filters, strict=True)):
         folded = _channels_last(_fold(own, first_of_encoder=index in (0, per_encoder)))
-        slopes = _per_output(convolution.activation.weight, own)
+        slopes = _per_output(convolution.activation.weight, _is_slab(own))
         totals = folded.detach().sum(dim=(2, 3)).unflatten(0, (len(own), -1)).mean(dim=1)
         layers.append(Layer(folded, slopes, totals.repeat_interleave(len(folded) // len(own), dim=0)))
     return Layers(
@@ -126,6 +126,6 @@ def assemble_affine(network: MultiEncoderUNet, pairs: list[tuple[Tensor, Tensor]
     Returns:
         `(2, outputs of all layers)`: scales and shifts, as the layers' outputs are folded.
     """
-    weights = (convolution.convolution.weight for convolution in conditioned_convolutions(network))
-    folded = [_per_output(torch.stack(pair), weight) for pair, weight in zip(pairs, weights, strict=True)]
+    slabs = (convolution.kernel[-1] > 1 for convolution in conditioned_convolutions(network))
+    folded = [_per_output(torch.stack(pair), slab) for pair, slab in zip(pairs, slabs, strict=True)]
     return torch.cat(folded, dim=1)

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from inference_core.networks.conditioning import Condition
 
-#: Makes the filter conditioner of a convolution from its numbers of input and output channels.
-MakeFilters = Callable[[int, int], nn.Module]
+#: Makes the filter conditioner of a convolution from its numbers of input and output channels and its kernel's size.
+MakeFilters = Callable[[int, int, tuple[int, int, int]], nn.Module]
 #: Makes the norm conditioner of a norm from its number of channels.
 MakeNorm = Callable[[int], nn.Module]
 
@@ -23,21 +23,26 @@ class ConditionedConvolution(nn.Module):
         self, inputs: int, outputs: int, kernel: tuple[int, int, int], make_filters: MakeFilters, make_norm: MakeNorm
     ):
         super().__init__()
-        self.convolution = nn.Conv3d(inputs, outputs, kernel, padding="same", bias=False)
-        self.filters = make_filters(inputs, outputs)
+        self.kernel = kernel
+        filters = make_filters(inputs, outputs, kernel)
+        self.convolution = None
+        if not filters.owns_filters:
+            self.convolution = nn.Conv3d(inputs, outputs, kernel, padding="same", bias=False)
+        self.filters = filters
         self.norm = make_norm(outputs)
         self.activation = nn.PReLU(outputs)
 
     def modulated_filters(self, condition: Condition) -> Tensor:
         """The filters for a condition, `(output, input, row, column, depth)`."""
-        return self.filters(self.convolution.weight, condition)
+        own = None if self.convolution is None else self.convolution.weight
+        return self.filters(own, condition)
 
     def forward(self, features: Tensor, condition: Condition) -> Tensor:
         """`(batch, input, row, column, depth)` to `(batch, output, row, column, depth)`."""
         features = F.conv3d(features, self.modulated_filters(condition), padding="same")
-        scale, shift = self.norm(condition)
+        scale, shift = (part[..., None, None, None] for part in self.norm(condition, features))
         normalised = F.instance_norm(features, eps=NORM_EPSILON)
-        return self.activation(normalised * scale[:, None, None, None] + shift[:, None, None, None])
+        return self.activation(normalised * scale + shift)
 
 
 class Block(nn.Module):

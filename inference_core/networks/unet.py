@@ -71,8 +71,11 @@ class MultiEncoderUNet(nn.Module):
     """Super-resolves one metabolite's slices with the patient's T1 and FLAIR (paper, Eq. 1 and Fig. 1).
 
     Args:
-        make_filters: makes the filter conditioner of a convolution from its input and output channels.
+        make_filters: makes the filter conditioner of a convolution from its input and output channels and its kernel.
         make_norm: makes the norm conditioner of a norm from its channels.
+
+    Attributes:
+        conditions: which of n ("resolution"), "metabolite" and "sharpness" change the output; others are ignored.
     """
 
     def __init__(self, make_filters: MakeFilters, make_norm: MakeNorm):
@@ -85,6 +88,7 @@ class MultiEncoderUNet(nn.Module):
             for i, o in zip(below, CHANNELS[-2::-1], strict=True)
         )
         self.head = nn.Conv3d(CHANNELS[0], 1, 1)
+        self.conditions = frozenset().union(*(getattr(part, "conditions", ()) for part in self.modules()))
 
     def proposal(self, upsampled: Tensor, t1: Tensor, flair: Tensor, condition: Condition) -> Tensor:
         """The super-resolved map before data consistency.

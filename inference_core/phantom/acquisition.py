@@ -61,22 +61,22 @@ def _as_tuples(matrix: np.ndarray) -> tuple[tuple[float, float, float], ...]:
     return tuple(tuple(float(value) for value in row) for row in matrix)
 
 
-def draw_mrsi_grid(rng: np.random.Generator, centre: np.ndarray, length: float) -> Grid:
+def draw_mrsi_grid(rng: np.random.Generator, centre: np.ndarray, length: float, varied: bool = False) -> Grid:
     """A random MRSI grid of 64 x 64 voxels a slice, near-axial, around `centre` (mm).
 
-    After the 64 x 64 acquisitions at 7 T of the paper's data, 3.4 mm voxels are common; 2 to 5 mm occur. The finest do
-    not cover the brain, as where a scanner excites only a part of it.
+    After the 64 x 64 acquisitions at 7 T of the paper's data: 3.4 mm voxels are common, 2.8 to 4.2 mm occur.
 
     Args:
         rng: source of randomness.
         centre: middle of the slab, mm.
         length: front-to-back length of the brain, which must fit, mm.
+        varied: whether voxels may be 2 to 5 mm; the finest do not cover the brain, as where only a part is excited.
     """
     voxel = 3.4 if rng.random() < 0.4 else rng.uniform(2.8, 4.2)
     voxel = float(np.clip(voxel, (length + 10) / SUPER_RESOLVED_MATRIX, 4.2))
     # Spawned, so that what is drawn after stays the same.
     unusual = rng.spawn(1)[0]
-    if unusual.random() < _UNUSUAL:
+    if varied and unusual.random() < _UNUSUAL:
         voxel = float(unusual.uniform(2.0, 5.0))
     thickness = voxel * (1.0 if rng.random() < 0.6 else rng.uniform(0.9, 1.4))
     slices = int(rng.integers(11, 19))
@@ -89,8 +89,9 @@ def draw_mrsi_grid(rng: np.random.Generator, centre: np.ndarray, length: float) 
     return Grid(tuple(map(float, origin)), tuple(map(float, spacing)), _as_tuples(direction), tuple(map(int, size)))
 
 
-#: Share of patients whose voxels may be much finer or coarser than the paper's.
-_UNUSUAL = 0.25
+#: Of varied patients, the share whose voxels may be much finer or coarser than the paper's, and whose noise is higher,
+#: up to a factor.
+_UNUSUAL, _NOISY, _HIGHEST_NOISE = 0.3, 0.4, 2.0
 
 
 @dataclass(frozen=True)
@@ -165,9 +166,16 @@ class Measurement:
     erosion: float
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, levels: np.ndarray) -> "Measurement":
-        """A random measurement of maps with typical `levels` `(metabolite,)` in institutional units."""
+    def draw(cls, rng: np.random.Generator, levels: np.ndarray, varied: bool = False) -> "Measurement":
+        """A random measurement of maps with typical `levels` `(metabolite,)` in institutional units.
+
+        `varied` ones may have up to twice the noise, as at lower field or in shorter scans.
+        """
         factor = np.exp(rng.normal(0, 0.2))
+        # Spawned, so that what is drawn after stays the same.
+        unusual = rng.spawn(1)[0]
+        if varied and unusual.random() < _NOISY:
+            factor *= unusual.uniform(1, _HIGHEST_NOISE)
         return cls(
             noise=levels * factor * np.array([rng.uniform(*_NOISE[name]) for name in METABOLITES]),
             rejected=np.array([rng.uniform(*_REJECTED[name]) for name in METABOLITES]),

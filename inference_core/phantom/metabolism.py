@@ -86,14 +86,22 @@ class Metabolism:
     spots: tuple[tuple[Spot, ...], ...]
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, spots: tuple[tuple[Spot, ...], ...]) -> "Metabolism":
-        """A random patient's metabolism, with the given `spots` for each metabolite."""
+    def draw(cls, rng: np.random.Generator, spots: tuple[tuple[Spot, ...], ...], varied: bool = False) -> "Metabolism":
+        """A random patient's metabolism, with the given `spots` for each metabolite.
+
+        Levels of grey and white matter and CSF of `varied` ones relate to each other in any way: what a network must
+        read from the low-resolution map rather than know.
+        """
         behaviours = [_BEHAVIOUR[name] for name in METABOLITES]
         count = len(behaviours)
         # Institutional units depend on the scanner: their scale means nothing.
         gain = np.exp(rng.uniform(np.log(0.3), np.log(6.0)))
         level = gain * np.exp(rng.normal(0, 0.12, count))
         ratio = np.exp(rng.normal(0, 0.07, count))
+        # Spawned, so that what is drawn after stays the same.
+        unusual = rng.spawn(1)[0]
+        if varied:
+            ratio *= np.exp(unusual.normal(0, 0.18, count))
         gm = level * ratio * [behaviour.gm for behaviour in behaviours]
         wm = level / ratio * [behaviour.wm for behaviour in behaviours]
 
@@ -103,7 +111,7 @@ class Metabolism:
         return cls(
             gm=gm,
             wm=wm,
-            csf=gm * rng.uniform(0.02, 0.12, count),
+            csf=gm * (rng.uniform(0.02, 0.12, count) + (unusual.uniform(0, 0.15) if varied else 0.0)),
             rim=factors("rim"),
             infiltration=factors("infiltration"),
             necrosis=factors("necrosis"),

@@ -242,7 +242,7 @@ def _native_direction(rng: np.random.Generator, axes: tuple[int, int, int]) -> n
     return rotation(tilt) @ np.eye(3)[:, list(axes)] @ np.diag(rng.choice([-1.0, 1.0, 1.0, 1.0], 3))
 
 
-def simulate_patient(seed: int, subject: Subject | None = None) -> SimulatedPatient:
+def simulate_patient(seed: int, subject: Subject | None = None, varied: bool = False) -> SimulatedPatient:
     """The simulated patient number `seed`: the same one, voxel for voxel, each time.
 
     Cheap (the first call of a process loads the templates); slices and volumes are rendered when asked for.
@@ -250,6 +250,7 @@ def simulate_patient(seed: int, subject: Subject | None = None) -> SimulatedPati
     Args:
         seed: decides all.
         subject: whose brain is deformed into the patient's; the MNI152 templates if None.
+        varied: whether voxel sizes, noise and the tissues' levels reach far beyond the paper's data, for training.
 
     Raises:
         InputError: if `seed` is not an integer of at least 0, or as `Subject.templates`.
@@ -266,7 +267,7 @@ def simulate_patient(seed: int, subject: Subject | None = None) -> SimulatedPati
     middle = (low + high) / 2
     # From the basal ganglia to the centrum semiovale.
     middle[2] = anatomy.to_head([0.0, -18.0, rng.uniform(8, 34)])[2]
-    grid = draw_mrsi_grid(rng, middle, length=high[1] - low[1])
+    grid = draw_mrsi_grid(rng, middle, high[1] - low[1], varied)
 
     tumours = []
     count = int(rng.choice([0, 1, 2], p=[0.15, 0.72, 0.13]))
@@ -275,7 +276,7 @@ def simulate_patient(seed: int, subject: Subject | None = None) -> SimulatedPati
     anatomy = replace(anatomy, pushes=tuple(tumour.push for tumour in tumours))
 
     silent = draw_silent_spots(rng, _places(rng, anatomy, grid, int(rng.integers(4, 13)), depth=4.0, white=False))
-    metabolism = Metabolism.draw(rng, silent)
+    metabolism = Metabolism.draw(rng, silent, varied)
 
     def lesions(most: int, amounts: tuple[float, float], white: bool) -> tuple[Spot, ...]:
         centres = _places(rng, anatomy, grid, int(rng.integers(0, most + 1)), depth=6.0, white=white)
@@ -297,7 +298,7 @@ def simulate_patient(seed: int, subject: Subject | None = None) -> SimulatedPati
         metabolism=metabolism,
         t1=t1,
         flair=flair,
-        measurement=Measurement.draw(rng, metabolism.level),
+        measurement=Measurement.draw(rng, metabolism.level, varied),
         mrsi=grid,
         t1_frame=t1_frame,
         flair_frame=flair_frame,

@@ -24,7 +24,9 @@ class TrainingSettings:
         schedule: "halving" every 40 % of the steps (40 of 100 epochs), or "cosine" down to 0.
         warm_up: steps over which the learning rate grows from 0.
         gradient_clip: largest norm of the network's gradient; None for any.
-        adversarial: whether the discriminator takes part. Without it lambda has no effect.
+        network: one of `inference_core.networks.NETWORKS`.
+        adversarial: whether the discriminator takes part. Without it lambda has no effect, and so it must not with a
+            network that is not conditioned on lambda.
         critic_steps: discriminator steps before each generator step.
         critic_warm_up: discriminator steps before the first generator step.
         averaging: decay of the running average of the weights that is written out; 0 for none.
@@ -44,6 +46,7 @@ class TrainingSettings:
     schedule: str = "halving"
     warm_up: int = 0
     gradient_clip: float | None = None
+    network: str = "multi-conditional"
     adversarial: bool = True
     critic_steps: int = 5
     critic_warm_up: int = 0

@@ -15,7 +15,7 @@ from inference_core.data.loading import batches_of
 from inference_core.engine.folded_network import FoldedNetwork
 from inference_core.errors import InputError
 from inference_core.networks import Discriminator, MultiEncoderUNet
-from inference_core.networks.conditioning import SharpnessNorm
+from inference_core.networks.norm_conditioners import SharpnessNorm
 from inference_core.networks.unet import upsample_map
 from inference_core.training.checkpoints import load_checkpoint, rewind_log, save_checkpoint
 from inference_core.training.launch import make_fabric, together
