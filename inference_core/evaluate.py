@@ -1,4 +1,4 @@
-"""Measure a network against zero-filling and bicubic interpolation: `mrsi-superres evaluate`."""
+"""Measure a network against methods that need no training: `mrsi-superres evaluate`."""
 
 import argparse
 from pathlib import Path
@@ -32,6 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     from inference_core.conditions import METABOLITES, check_sharpness
     from inference_core.devices import choose_device
     from inference_core.engine.folded_network import FoldedNetwork
+    from inference_core.evaluation.anatomical import anatomical_regularisation
     from inference_core.evaluation.comparison import compare, mean_by
     from inference_core.evaluation.methods import Timed, bicubic, network_method, zero_filling
     from inference_core.outputs import check_folder
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"Device: {device} ({reason})")
     network, info = load_weights(arguments.weights)
     network = FoldedNetwork(network.to(device))
-    methods = {"zero-filling": zero_filling, "bicubic": bicubic}
+    methods = {"zero-filling": zero_filling, "bicubic": bicubic, "anatomical": anatomical_regularisation}
     methods |= {f"lambda = {value:g}": network_method(network, value) for value in sharpness}
     methods = {name: Timed(method) for name, method in methods.items()}
     slices = _slices(arguments)
