@@ -16,7 +16,8 @@ _COMMANDS = {
     "phantom": ("inference_core.phantom.command", "write simulated patients as folders of NIfTI files"),
     "train": ("inference_core.train", "train the network on a folder of patients or on simulated ones"),
     "benchmark": ("inference_core.benchmark", "measure how fast everything is on this machine"),
-    "evaluate": ("inference_core.evaluate", "measure the network against zero-filling and bicubic interpolation"),
+    "reproduce": ("inference_core.reproduce", "reproduce the paper's table and figures, with a report"),
+    "evaluate": ("inference_core.evaluate", "measure the network against methods that need no training"),
 }
 
 

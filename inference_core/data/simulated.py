@@ -14,6 +14,19 @@ from inference_core.phantom.subject import Subject
 _SIMULATOR = ("conditions.py", "data/simulated.py", "phantom")
 
 
+@dataclass(frozen=True)
+class Lesions:
+    """Where simulated slices have lesions.
+
+    Attributes:
+        tumour: `(slice, 64, 64)` bool.
+        silent: spots that MRI does not show, `(metabolite, slice, 64, 64)`: 1 raised, -1 lowered, else 0.
+    """
+
+    tumour: np.ndarray
+    silent: np.ndarray
+
+
 def simulate_slices(
     seed: int, count: int | None = None, subject: Subject | None = None, varied: bool = False
 ) -> SliceSet:
@@ -61,6 +74,13 @@ class SimulatedSlices:
     def slices(self) -> SliceSet:
         """Simulate them."""
         return simulate_slices(self.seed, self.count, self.subject, self.varied)
+
+    def lesions(self) -> Lesions:
+        """What is known of the same slices' lesions."""
+        from inference_core.phantom import simulate_patient
+
+        stack = simulate_patient(self.seed, self.subject, self.varied).slices(self.count)
+        return Lesions(stack.tumour, stack.silent)
 
 
 def simulate_cohort(

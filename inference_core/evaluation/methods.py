@@ -53,12 +53,22 @@ class Timed:
         return output
 
 
-def network_method(network: nn.Module, sharpness: float = 0.0) -> Method:
-    """A network at a given lambda."""
-    return partial(_run, network.eval(), sharpness)
+def network_method(
+    network: nn.Module, sharpness: float = 0.0, n: int | None = None, metabolite: int | None = None
+) -> Method:
+    """A network at a given lambda.
+
+    Args:
+        network: called as `MultiEncoderUNet.forward`.
+        sharpness: lambda.
+        n: what it is told of the input's resolution, instead of the truth.
+        metabolite: the same, as an index into `METABOLITES`.
+    """
+    return partial(_run, network.eval(), sharpness, n, metabolite)
 
 
 @torch.inference_mode()
-def _run(network: nn.Module, sharpness: float, batch: Batch) -> Tensor:
+def _run(network: nn.Module, sharpness: float, n: int | None, metabolite: int | None, batch: Batch) -> Tensor:
     batch = batch.to(next(network.parameters()).device)
-    return network(batch.low_resolution, batch.t1, batch.flair, batch.n, batch.metabolite, sharpness)
+    told = batch.n if n is None else n, batch.metabolite if metabolite is None else metabolite
+    return network(batch.low_resolution, batch.t1, batch.flair, *told, sharpness)

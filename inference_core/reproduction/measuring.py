@@ -1,0 +1,169 @@
+"""What is measured on a fold's test patients, each as one JSON file."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from inference_core.conditions import METABOLITES, SHARPNESS_RANGE, TRAINED_RESOLUTIONS
+from inference_core.data.batches import make_batch
+from inference_core.data.slice_set import SliceSet
+from inference_core.evaluation.comparison import compare
+from inference_core.evaluation.methods import Method, network_method, zero_filling
+from inference_core.evaluation.true_details import invented_spots, region_contrasts, share_recovered
+from inference_core.outputs import atomic_path
+from inference_core.reproduction.methods import TrainedMethod, untrained_methods
+from inference_core.reproduction.study import Study
+
+#: The lambdas that are looked at.
+SHARPNESSES = (0.0, 0.01, 0.02, 0.03, 0.045, 0.06, 0.075, 0.09, SHARPNESS_RANGE[1])
+#: Slices of each patient, and n, that studies of conditions look at: they run the network dozens of times on each.
+_FEW_SLICES, _FEW_RESOLUTIONS = 2, (16, 24, 32)
+_BATCH = 8
+
+Progress = Callable[[Iterable], Iterable]
+
+
+def _write(path: Path, content: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content), encoding="utf-8")
+
+
+def _load(weights: Path, device: str):
+    from inference_core.engine.folded_network import FoldedNetwork
+    from inference_core.weights_io import load_weights
+
+    return FoldedNetwork(load_weights(weights)[0].to(device)).eval()
+
+
+def _few(slices: SliceSet) -> list[int]:
+    """Indices of a few slices of each patient, spread evenly."""
+    chosen = []
+    for patient in np.unique(slices.patient):
+        own = np.flatnonzero(slices.patient == patient)
+        chosen += own[((np.arange(_FEW_SLICES) + 0.5) * len(own) / _FEW_SLICES).astype(int)].tolist()
+    return sorted(set(chosen))
+
+
+def _taken(slices: SliceSet, chosen: list[int]) -> SliceSet:
+    maps = {name: getattr(slices, name)[:, chosen] for name in ("acquired", "target", "valid")}
+    return SliceSet(**maps, **{name: getattr(slices, name)[chosen] for name in ("t1", "flair", "patient")})
+
+
+def measure_untrained(study: Study, fold: int, progress: Progress = iter) -> None:
+    """Scores of the methods that need no training."""
+    scores = compare(untrained_methods(), study.test_slices(fold), TRAINED_RESOLUTIONS, progress=progress)
+    _write(study.result("untrained", fold), [asdict(score) for score in scores])
+
+
+def measure_method(study: Study, method: TrainedMethod, fold: int, progress: Progress = iter) -> None:
+    """Scores of a trained method at lambda = 0, for every test map and n."""
+    slices, scores = study.test_slices(fold), []
+    for resolutions in method.resolutions:
+        network = _load(study.network_folder(method.name, resolutions, fold) / "weights.safetensors", study.device)
+        scores += compare({method.title: network_method(network)}, slices, resolutions, progress=progress)
+    _write(study.result(method.name, fold), [asdict(score) for score in scores])
+
+
+def measure_conditions(study: Study, weights: Path, fold: int, progress: Progress = iter) -> None:
+    """SSIM with conditions that are not the input's: rows are inputs, columns what is told (paper, Fig. 2)."""
+    network, slices = _load(weights, study.device), study.test_slices(fold)
+    slices = _taken(slices, _few(slices))
+    told_n = {str(n): network_method(network, n=n) for n in TRAINED_RESOLUTIONS}
+    told_metabolite = {name: network_method(network, metabolite=m) for m, name in enumerate(METABOLITES)}
+    by_n = compare(told_n, slices, TRAINED_RESOLUTIONS, progress=progress)
+    by_metabolite = compare(told_metabolite, slices, _FEW_RESOLUTIONS, progress=progress)
+
+    def matrix(scores, key, inputs, told) -> list[list[float]]:
+        cells = {(i, t): [] for i in inputs for t in told}
+        for score in scores:
+            cells[getattr(score, key), score.method].append(score.ssim)
+        return [[float(np.mean(cells[i, t])) if cells[i, t] else float("nan") for t in told] for i in inputs]
+
+    _write(
+        study.result("conditions", fold),
+        {
+            "resolution": matrix(by_n, "n", TRAINED_RESOLUTIONS, told_n),
+            "metabolite": matrix(by_metabolite, "metabolite", METABOLITES, told_metabolite),
+        },
+    )
+
+
+def measure_sharpness(study: Study, weights: Path, fold: int, progress: Progress = iter) -> None:
+    """Fidelity, sharpness and, where the truth is known, true and invented details over lambda (paper, Fig. 4)."""
+    network, slices = _load(weights, study.device), study.test_slices(fold)
+    few = _few(slices)
+    methods = {f"{value:g}": network_method(network, value) for value in SHARPNESSES} | untrained_methods()
+    scores = compare(methods, _taken(slices, few), _FEW_RESOLUTIONS, progress=progress)
+    result = {"scores": [asdict(score) for score in scores]}
+    if study.plan.simulated:
+        result["details"] = _details(study, methods, fold, slices, few)
+    _write(study.result("sharpness", fold), result)
+
+
+def _details(study: Study, methods: dict[str, Method], fold: int, slices: SliceSet, few: list[int]) -> list[dict]:
+    """For each method: contrasts of tumours and silent spots, and invented spots, summed over maps."""
+    lesions = [study.patients[number].lesions() for number in study.folds[fold].test]
+    tumour = np.concatenate([own.tumour for own in lesions])
+    silent = np.concatenate([own.silent for own in lesions], axis=1)
+    totals = {name: {"tumour": [], "raised": [], "lowered": [], "invented": 0, "maps": 0} for name in methods}
+    for n in _FEW_RESOLUTIONS:
+        for m in range(len(METABOLITES)):
+            usable = [index for index in few if slices.usable()[m, index]]
+            for start in range(0, len(usable), _BATCH):
+                chosen = usable[start : start + _BATCH]
+                maps = [array[m, chosen] for array in (slices.acquired, slices.target, slices.valid)]
+                batch = make_batch(*maps, slices.t1[chosen], slices.flair[chosen], n, m, 0.0)
+                truths = batch.target.numpy()[:, 0]
+                for name, method in methods.items():
+                    outputs = method(batch).cpu().numpy()[:, 0]
+                    for index, output, truth in zip(chosen, outputs, truths, strict=True):
+                        _add(totals[name], output, truth, slices.valid[m, index], tumour[index], silent[m, index])
+    return [
+        {
+            "method": name,
+            "maps": own["maps"],
+            "invented": own["invented"],
+            **{f"{kind} recovered": share_recovered(own[kind]) for kind in ("tumour", "raised", "lowered")},
+            **{f"{kind} kept": sum(c.kept for c in own[kind]) for kind in ("raised", "lowered")},
+            **{f"{kind} in all": len(own[kind]) for kind in ("raised", "lowered")},
+        }
+        for name, own in totals.items()
+    ]
+
+
+def _add(total: dict, output, truth, valid, tumour, silent) -> None:
+    known = tumour | (silent != 0)
+    for kind, region in (("tumour", tumour), ("raised", silent > 0), ("lowered", silent < 0)):
+        total[kind] += region_contrasts(output, truth, region, valid, known & ~region)
+    total["invented"] += invented_spots(output, truth, valid, known)
+    total["maps"] += 1
+
+
+def example_maps(study: Study, weights: Path, fold: int, cases: list[tuple[int, int, int]]) -> list[dict]:
+    """Arrays of a few maps for the visual comparison: for each (slice, metabolite, n), the images by title.
+
+    Besides, "truth", "brain" and "flair", and "unit", by which scaled maps are multiplied.
+    """
+    network, slices = _load(weights, study.device), study.test_slices(fold)
+    methods = {"zero-filling": zero_filling}
+    methods |= {f"λ = {value:g}": network_method(network, value) for value in (0.0, 0.03, 0.06, 0.09)}
+    rows = []
+    for index, m, n in cases:
+        maps = [array[m, [index]] for array in (slices.acquired, slices.target, slices.valid)]
+        batch = make_batch(*maps, slices.t1[[index]], slices.flair[[index]], n, m, 0.0)
+        outputs = {name: (method(batch).cpu() * batch.mask).numpy()[0, 0] for name, method in methods.items()}
+        rows.append(
+            {
+                "metabolite": METABOLITES[m],
+                "n": n,
+                "outputs": outputs,
+                "truth": batch.target.numpy()[0, 0],
+                "brain": slices.valid[m, index],
+                "flair": slices.flair[index][..., 1].astype(np.float32),
+            }
+        )
+    return rows
