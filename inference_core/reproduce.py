@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--simulated", type=int, default=_PAPERS_PATIENTS, metavar="N", help="simulated patients (15)")
     parser.add_argument("--slices", type=int, default=_SLICES, help=f"slices of each simulated patient ({_SLICES})")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--budget", default="1h", help="time for all of it, such as 90s, 20m, 2h or 1d (1h)")
+    length.add_argument(
+        "--budget", default="1h", help="time to train for, such as 90s, 20m, 2h or 1d (1h); measuring comes on top"
+    )
     length.add_argument("--full", action="store_true", help="the paper's schedule: 100 epochs, five folds")
     parser.add_argument("--methods", nargs="+", help="train only these methods of Table 1 (all)")
     parser.add_argument("--weights", type=Path, help="use these weights for the studies of conditions and sharpness")

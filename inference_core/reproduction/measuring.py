@@ -33,10 +33,13 @@ def _write(path: Path, content: object) -> None:
 
 
 def _load(weights: Path, device: str):
-    from inference_core.engine.folded_network import FoldedNetwork
+    """A network as fast as can be, called as `MultiEncoderUNet.forward`."""
+    from inference_core.engine.engine import Engine
+    from inference_core.engine.heads import can_be_folded
     from inference_core.weights_io import load_weights
 
-    return FoldedNetwork(load_weights(weights)[0].to(device)).eval()
+    network = load_weights(weights)[0].to(device)
+    return Engine(network, device) if can_be_folded(network) else network
 
 
 def _few(slices: SliceSet) -> list[int]:

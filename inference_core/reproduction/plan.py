@@ -13,8 +13,6 @@ from inference_core.reproduction.methods import TrainedMethod
 
 #: Epochs that the paper trains for, and its batch.
 PAPER_EPOCHS, BATCH_SIZE = 100, 8
-#: Share of a budget that goes into training; the rest is for measuring.
-_TRAINING_SHARE = 0.75
 #: With fewer steps than this a fold is not worth training: then there are fewer folds.
 _FEWEST_STEPS = 60
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -29,7 +27,7 @@ class Plan:
         folds: how many of the five are done.
         steps: generator steps of each network.
         full: whether that is the paper's schedule.
-        budget: in seconds; None for the paper's schedule.
+        budget: seconds to train for; None for the paper's schedule.
         patients: what they are, in words.
         simulated: whether they are.
         weights: file that the sharpness studies use instead of training, or None.
@@ -52,9 +50,9 @@ class Plan:
         if self.full:
             return f"The paper's schedule: {FOLDS} folds, {PAPER_EPOCHS} epochs ({self.steps} steps)."
         return (
-            f"A reduced budget of {self.budget / 3600:.2g} h: {self.folds} of {FOLDS} folds, {self.steps} steps for "
-            f"each network instead of {PAPER_EPOCHS} epochs. Figures of so short a training tell little of what the "
-            "methods can do."
+            f"A reduced budget of {self.budget / 3600:.2g} h of training: {self.folds} of {FOLDS} folds, {self.steps} "
+            f"steps for each network instead of {PAPER_EPOCHS} epochs. Figures of so short a training tell little of "
+            "what the methods can do."
         )
 
 
@@ -84,7 +82,7 @@ def share_out(
     each = sum(len(method.resolutions) * step_seconds[method.name] for method in methods)
     if not each:
         return FOLDS, 0
-    affordable = _TRAINING_SHARE * budget / each
+    affordable = budget / each
     folds = min(FOLDS, max(1, int(affordable // _FEWEST_STEPS)))
     return folds, max(1, min(full_steps, int(affordable / folds)))
 
