@@ -204,7 +204,7 @@ def test_the_report_is_one_file_that_says_what_it_is(measured):
     path = write_report(measured, [], [], "mrsi-superres reproduce --budget 60s", "Not measured.")
     text = path.read_text()
     assert "All patients are simulated" in text
-    assert "reduced budget" in text
+    assert "A reduced budget of 1 m of training: 2 of 5 folds, 10 steps" in text
     assert "mrsi-superres reproduce --budget 60s" in text
     assert "From λ = 0.1 on, more spots are invented than gained" in text
     assert text.count("data:image/png;base64,") == 4

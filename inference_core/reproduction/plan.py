@@ -50,10 +50,15 @@ class Plan:
         if self.full:
             return f"The paper's schedule: {FOLDS} folds, {PAPER_EPOCHS} epochs ({self.steps} steps)."
         return (
-            f"A reduced budget of {self.budget / 3600:.2g} h of training: {self.folds} of {FOLDS} folds, {self.steps} "
+            f"A reduced budget of {_in_words(self.budget)} of training: {self.folds} of {FOLDS} folds, {self.steps} "
             f"steps for each network instead of {PAPER_EPOCHS} epochs. Figures of so short a training tell little of "
             "what the methods can do."
         )
+
+
+def _in_words(seconds: float) -> str:
+    unit = next(unit for unit in ("h", "m", "s") if seconds >= _UNITS[unit] or unit == "s")
+    return f"{seconds / _UNITS[unit]:.3g} {unit}"
 
 
 def parse_budget(text: str) -> float:
