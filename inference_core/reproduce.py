@@ -25,6 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     length.add_argument("--full", action="store_true", help="the paper's schedule: 100 epochs, five folds")
     parser.add_argument("--methods", nargs="+", help="train only these methods of Table 1 (all)")
     parser.add_argument("--weights", type=Path, help="use these weights for the studies of conditions and sharpness")
+    parser.add_argument(
+        "--lpips-trunk",
+        type=Path,
+        metavar="FILE",
+        help="torchvision's weights of AlexNet, for LPIPS (downloaded, where the package lpips is installed)",
+    )
     parser.add_argument("--device", help="cpu, cuda, cuda:1 or mps (all GPUs that there are, or else the CPU)")
 
 
@@ -43,9 +49,10 @@ def run(arguments: argparse.Namespace) -> int:
     patients = _patients(arguments)
     if arguments.weights:
         _check_weights(arguments.weights)
+    lpips, about_lpips = _lpips(arguments.lpips_trunk)
     devices = _devices(arguments.device)
     output = make_folder(arguments.output)
-    study = _planned(arguments, output, methods, patients, devices[0], budget, read_plan(output))
+    study = _planned(arguments, output, methods, patients, devices[0], budget, lpips, read_plan(output))
     keep_plan(output, study.plan)
     print(study.plan.described, flush=True)
     with tqdm(total=len(all_jobs(study)), unit="job") as bar:
@@ -55,17 +62,30 @@ def run(arguments: argparse.Namespace) -> int:
             bar.update()
 
         failures = run_jobs(study, devices, done)
-    report = write_report(study, _examples(study), failures, _command(arguments), _LPIPS)
+    report = write_report(study, _examples(study), failures, _command(arguments), about_lpips)
     for failure in failures:
         print(f"Not done: {failure.job}. {failure.reason}")
     print(f"Report: {report}")
     return 1 if failures else 0
 
 
-_LPIPS = (
-    "Not measured: it needs a pretrained network, which has to be downloaded. The energy of fine detail stands beside "
-    "fidelity instead."
-)
+def _lpips(trunk: Path | None) -> tuple[str, str]:
+    """What the plan says of LPIPS, and a sentence for the report.
+
+    Raises:
+        InputError: if a file was named, and can't be used.
+    """
+    from inference_core.errors import InputError
+    from inference_core.reproduction.measuring import DOWNLOADED, open_lpips
+
+    wanted = str(trunk.resolve()) if trunk else DOWNLOADED
+    try:
+        open_lpips(wanted)
+    except InputError as error:
+        if trunk:
+            raise
+        return "", f"Not measured. {error} The energy of fine detail stands beside fidelity instead."
+    return wanted, f"Measured with AlexNet as its trunk ({trunk.name if trunk else 'downloaded'})."
 
 
 def _patients(arguments: argparse.Namespace) -> list:
@@ -109,7 +129,7 @@ def _devices(wanted: str | None) -> list[str]:
     return [device]
 
 
-def _planned(arguments, output: Path, methods, patients, device: str, budget: float | None, kept):
+def _planned(arguments, output: Path, methods, patients, device: str, budget: float | None, lpips: str, kept):
     """The run, with the plan that the folder holds or a new one."""
     from functools import partial
     from tempfile import TemporaryDirectory
@@ -129,7 +149,7 @@ def _planned(arguments, output: Path, methods, patients, device: str, budget: fl
     def plan(folds: int, steps: int) -> Plan:
         weights = str(arguments.weights.resolve()) if arguments.weights else None
         names = tuple(method.name for method in methods)
-        return Plan(names, folds, steps, budget is None, budget, described, not arguments.data, weights)
+        return Plan(names, folds, steps, budget is None, budget, described, not arguments.data, weights, lpips)
 
     study = Study(output, plan(folds, steps), patients, device)
     study.make_slices(1 if arguments.data else None, partial(tqdm, desc="Preparing", unit="patient"))

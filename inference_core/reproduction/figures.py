@@ -44,14 +44,13 @@ def conditions_figure(matrix: np.ndarray, labels: list[str], what: str) -> "Figu
 
 
 def sharpness_figure(means: dict[str, dict[str, float]]) -> "Figure":
-    """PSNR, SSIM and energy of fine detail over lambda (paper, Fig. 4)."""
+    """PSNR, SSIM, energy of fine detail and, if measured, LPIPS over lambda (paper, Fig. 4)."""
     values = sorted((name for name in means if _is_number(name)), key=float)
-    figure, panels = _figure(3)
-    for axes, (key, label) in zip(
-        panels,
-        (("psnr", "PSNR, dB"), ("ssim", "SSIM"), ("sharpness", "energy of fine detail (truth: 1)")),
-        strict=True,
-    ):
+    curves = [("psnr", "PSNR, dB"), ("ssim", "SSIM"), ("sharpness", "energy of fine detail (truth: 1)")]
+    if "lpips" in means["0"]:
+        curves.append(("lpips", "LPIPS (lower is better)"))
+    figure, panels = _figure(len(curves))
+    for axes, (key, label) in zip(panels, curves, strict=True):
         axes.plot([float(v) for v in values], [means[v][key] for v in values], "o-", color="tab:blue")
         if key == "sharpness":
             axes.axhline(1, color="0.6", linewidth=1)

@@ -31,6 +31,7 @@ class Plan:
         patients: what they are, in words.
         simulated: whether they are.
         weights: file that the sharpness studies use instead of training, or None.
+        lpips: whether it is measured; the file of its trunk, or "downloaded"; "" for not.
         seed: of everything.
     """
 
@@ -42,6 +43,7 @@ class Plan:
     patients: str
     simulated: bool
     weights: str | None
+    lpips: str = ""
     seed: int = 0
 
     @property

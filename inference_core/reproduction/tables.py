@@ -108,14 +108,21 @@ def mean_matrices(study: Study) -> dict[str, np.ndarray] | None:
 
 
 def sharpness_means(study: Study) -> dict[str, dict[str, float]] | None:
-    """For each lambda, and each method without training: mean PSNR, SSIM and sharpness; None if not measured."""
+    """For each lambda, and each method without training: mean PSNR, SSIM, sharpness and, if measured, LPIPS.
+
+    None if nothing was measured.
+    """
     scores = [score for result in read_results(study, "sharpness") if result for score in result["scores"]]
     if not scores:
         return None
-    return {
+    means = {
         name: {key: float(np.mean([s[key] for s in own])) for key in ("psnr", "ssim", "sharpness")}
         for name, own in _by_method(scores).items()
     }
+    perceptual = [result["lpips"] for result in read_results(study, "sharpness") if result and "lpips" in result]
+    for name in perceptual[0] if perceptual else ():
+        means[name]["lpips"] = float(np.mean([own[name] for own in perceptual]))
+    return means
 
 
 def detail_figures(study: Study) -> dict[str, dict[str, float]] | None:
