@@ -157,7 +157,7 @@ def test_evaluate_reports_each_method(tmp_path, capsys):
     assert main([*words.split(), str(figures)]) == 0
     assert "| tCho |" in capsys.readouterr().out
     all_maps = json.loads(figures.read_text())["all"]["all"]
-    assert set(all_maps) == {"zero-filling", "bicubic", "lambda = 0", "lambda = 0.1"}
+    assert set(all_maps) == {"zero-filling", "bicubic", "anatomical", "lambda = 0", "lambda = 0.1"}
     assert all_maps["lambda = 0"][0] > all_maps["zero-filling"][0]
 
 
