@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from inference_core.engine.folded_pass import first_convolution, folded_proposal
-from inference_core.engine.heads import can_be_folded, make_heads
+from inference_core.engine.heads import make_heads
 from inference_core.engine.layers import assemble_layers
 from inference_core.networks.conditioning import Condition
 from inference_core.networks.unet import MultiEncoderUNet
@@ -22,15 +22,14 @@ class FoldedNetwork(nn.Module):
     """Wraps a network and gives its output faster; `Engine` is faster still where weights don't change.
 
     Args:
-        network: the network, whose parameters are used as they are, so that it can be trained through this. One that
-            can't be folded is computed as it is.
+        network: the network, whose parameters are used as they are, so that it can be trained through this.
         compiled: whether `torch.compile` makes the pass faster still; the first call then takes minutes.
     """
 
     def __init__(self, network: MultiEncoderUNet, compiled: bool = False):
         super().__init__()
         self.network = network
-        self._proposal = (torch.compile(_proposal) if compiled else _proposal) if can_be_folded(network) else None
+        self._proposal = torch.compile(_proposal) if compiled else _proposal
 
     def forward(
         self, low_resolution: Tensor, t1: Tensor, flair: Tensor, n: float, metabolite: int, sharpness: float

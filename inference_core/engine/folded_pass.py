@@ -5,7 +5,7 @@ kernel, group norm, for each instance norm with its affine map; and nothing comp
 lambda, which is each encoder's first convolution.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,9 @@ from torch import Tensor
 from inference_core.conditions import MRI_UPSAMPLING as DEPTH
 from inference_core.engine.layers import Layer, Layers
 from inference_core.engine.norm_activation import norm_and_activate
+
+#: Scales and shifts after a norm, `(2, output)`, or what gives them from folded features and their depth.
+Affine = Tensor | Callable[[Tensor, int], tuple[Tensor, Tensor]]
 
 #: Rows of features between those that their mean is estimated from.
 _ROW_STEP = 4
@@ -49,13 +52,18 @@ def first_convolution(upsampled: Tensor, mri: Tensor, layer: Layer) -> Tensor:
     return _convolve(images.permute(0, 3, 1, 2), layer)
 
 
-def _apply(features: Tensor, layer: Layer, affine: Tensor, depth: int) -> Tensor:
-    scale, shift = affine
-    return norm_and_activate(_convolve(features, layer), scale, shift, layer.slopes, depth)
+def _activate(features: Tensor, layer: Layer, affine: Affine, depth: int) -> Tensor:
+    scale, shift = affine(features, depth) if callable(affine) else affine
+    return norm_and_activate(features, scale, shift, layer.slopes, depth)
 
 
-def _encode(features: Tensor, layers: Sequence[Layer], affine: Iterator[Tensor]) -> list[Tensor]:
-    """All levels' features, finest first, from the first layer's."""
+def _apply(features: Tensor, layer: Layer, affine: Affine, depth: int) -> Tensor:
+    return _activate(_convolve(features, layer), layer, affine, depth)
+
+
+def _encode(first: Tensor, layers: Sequence[Layer], affine: Iterator[Affine]) -> list[Tensor]:
+    """All levels' features, finest first, from the first convolution's."""
+    features = _activate(first, layers[0], next(affine), DEPTH)
     levels = [_apply(features, layers[1], next(affine), DEPTH)]
     for index in range(2, len(layers), 2):
         features = F.max_pool2d(levels[-1], 2)
@@ -67,24 +75,22 @@ def _encode(features: Tensor, layers: Sequence[Layer], affine: Iterator[Tensor])
     return levels
 
 
-def folded_proposal(t1_first: Tensor, flair_first: Tensor, affine: Tensor, layers: Layers) -> Tensor:
+def folded_proposal(t1_first: Tensor, flair_first: Tensor, affine: Tensor | Sequence[Affine], layers: Layers) -> Tensor:
     """What `MultiEncoderUNet.proposal` gives; differentiable and compilable.
 
     Args:
         t1_first: the T1 encoder's `first_convolution`.
         flair_first: the FLAIR encoder's.
-        affine: from `assemble_affine`.
+        affine: from `assemble_affine`, or one for each layer.
         layers: from `assemble_layers`.
 
     Returns:
         `(batch, 1, 64, 64)`, 0 to 1.
     """
-    sizes = [len(layer.slopes) for layer in (*layers.t1, *layers.flair, *layers.decoder)]
-    each = iter(affine.split(sizes, dim=1))
-    t1, flair = (
-        _encode(norm_and_activate(first, *next(each), own[0].slopes, DEPTH), own, each)
-        for first, own in ((t1_first, layers.t1), (flair_first, layers.flair))
-    )
+    if isinstance(affine, Tensor):
+        affine = affine.split([len(layer.slopes) for layer in (*layers.t1, *layers.flair, *layers.decoder)], dim=1)
+    each = iter(affine)
+    t1, flair = (_encode(first, own, each) for first, own in ((t1_first, layers.t1), (flair_first, layers.flair)))
     features = torch.cat((t1.pop(), flair.pop()), dim=1)
     for index, upsampling in enumerate(layers.upsampling):
         depth = DEPTH if len(t1) == 1 else 1

@@ -18,7 +18,8 @@ class Layer(NamedTuple):
         filters: `(output, input, 3, 3)`.
         slopes: the PReLU's, `(output,)`.
         totals: the filters' sums over their rows and columns, the same for all slices of an output channel (their
-            mean), `(output, input)`; no gradient.
+            mean), `(output, input)`; no gradient. 0 where what follows the norm depends on the features' own means,
+            which must then stay as they are.
     """
 
     filters: Tensor
@@ -106,6 +107,8 @@ def assemble_layers(network: MultiEncoderUNet, filters: list[Tensor]) -> Layers:
         folded = _channels_last(_fold(own, first_of_encoder=index in (0, per_encoder)))
         slopes = _per_output(convolution.activation.weight, _is_slab(own))
         totals = folded.detach().sum(dim=(2, 3)).unflatten(0, (len(own), -1)).mean(dim=1)
+        if convolution.norm.reads_features:
+            totals = torch.zeros_like(totals)
         layers.append(Layer(folded, slopes, totals.repeat_interleave(len(folded) // len(own), dim=0)))
     return Layers(
         t1=tuple(layers[:per_encoder]),

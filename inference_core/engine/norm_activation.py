@@ -18,14 +18,17 @@ def norm_and_activate(features: Tensor, scale: Tensor, shift: Tensor, slopes: Te
 
     Args:
         features: `(batch, channel * depth, row, column)`.
-        scale: `(channel * depth,)`.
+        scale: `(channel * depth,)`, or `(batch, channel * depth)` for one of each example's own.
         shift: like `scale`.
-        slopes: like `scale`.
+        slopes: `(channel * depth,)`.
         depth: how many slices are folded into channels; 1 for flat features.
 
     Returns:
         Like `features`.
     """
+    if scale.dim() == 2:
+        examples = zip(features.split(1), scale, shift, strict=True)
+        return torch.cat([norm_and_activate(image, *own, slopes, depth) for image, *own in examples])
     groups = features.shape[1] // depth
     if torch.is_grad_enabled() and features.device.type == "cpu" and features.dtype == torch.float32:
         return _NormActivation.apply(features, scale, shift, slopes, groups)
