@@ -36,11 +36,15 @@ class SimulatedMaps:
         truth: noise-free maps by metabolite, images of 64 x 64 x 12 voxels of 3.4 mm.
         acquired: the same with noise, as `(slice, row, column)` arrays.
         brain: `(slice, row, column)` bool.
+        tumour: its core, like `brain`.
+        silent: spots that MRI does not show by metabolite, `(slice, row, column)` int8: 1 raised, -1 lowered, else 0.
     """
 
     truth: dict[str, sitk.Image]
     acquired: dict[str, np.ndarray]
     brain: np.ndarray
+    tumour: np.ndarray
+    silent: dict[str, np.ndarray]
 
 
 def _tissues(t1: np.ndarray, tumour: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -83,20 +87,24 @@ def simulate_maps(patient: dict[str, sitk.Image], seed: int) -> SimulatedMaps:
     # Spots keep to the slices that the maps show, and away from the tumour.
     band = np.abs(z - core[2]) < _SLICES * _VOXEL / 2
     healthy = np.argwhere(brain & band & (tumour == 0) & ~fluid)
-    truth, acquired = {}, {}
+    truth, acquired, silent = {}, {}, {}
     for metabolite in METABOLITES:
         gm, wm, csf, in_core, in_oedema, noise = _LEVELS[metabolite]
         level = gm * grey + wm * white + csf * fluid
         level = np.where(tumour == 1, in_core * (gm + wm) / 2, np.where(tumour == 2, in_oedema * level, level))
         level = level * (1 + 0.1 * rng.normal() * (y - middle[1]) / 90 + 0.05 * rng.normal() * (x - middle[0]) / 70)
+        spots = np.zeros_like(level)
         for place in healthy[rng.choice(len(healthy), _SPOTS, replace=False)]:
             distance = (z - place[0]) ** 2 + (y - place[1]) ** 2 + (x - place[2]) ** 2
             amount = rng.choice([-0.6, 0.8])
-            level = level * (1 + amount * np.exp(-distance / (2 * rng.uniform(2.5, 5) ** 2)))
+            profile = np.exp(-distance / (2 * rng.uniform(2.5, 5) ** 2))
+            level = level * (1 + amount * profile)
+            spots[profile >= 0.5] = np.sign(amount)
         array = on_grid(level * brain) * (share > 0.1)
         image = sitk.GetImageFromArray(array.astype(np.float32))
         image.CopyInformation(grid)
         truth[metabolite] = image
+        silent[metabolite] = np.round(on_grid(spots)).astype(np.int8)
         noisy = array + noise * (gm + wm) / 2 * rng.standard_normal(array.shape) * (share > 0.1)
         acquired[metabolite] = np.maximum(noisy, 0).astype(np.float32)
-    return SimulatedMaps(truth, acquired, inside)
+    return SimulatedMaps(truth, acquired, inside, on_grid(tumour == 1) > 0.5, silent)
