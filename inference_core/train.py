@@ -82,7 +82,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--critic-steps", type=int, default=5, help="discriminator steps a generator step (5)")
     parser.add_argument("--critic-warm-up", type=int, default=0, help="discriminator steps before the first one")
     parser.add_argument("--averaging", type=float, default=0.0, help="decay of the weights' running average (none)")
-    parser.add_argument("--init", type=Path, help="weights to start from (.safetensors)")
+    parser.add_argument(
+        "--init",
+        type=Path,
+        metavar="WEIGHTS",
+        help="weights to start from (.safetensors), or `default` for those that come with the package",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the weights and the batches (0)")
     parser.add_argument("--device", help="cpu, cuda, cuda:1 or mps (the fastest there is)")
     parser.add_argument(
@@ -140,6 +145,12 @@ def _check(arguments: argparse.Namespace) -> None:
         raise InputError("--anatomy is for simulated patients: leave it or --data out.")
 
 
+def _initial_weights(arguments: argparse.Namespace) -> Path | None:
+    from inference_core.weights_io import DEFAULT_WEIGHTS
+
+    return DEFAULT_WEIGHTS if arguments.init == Path("default") else arguments.init
+
+
 def _network_name(arguments: argparse.Namespace) -> str:
     """The network to train: as asked for, or that of the weights to start from, or the full method's."""
     from inference_core.errors import InputError
@@ -150,7 +161,7 @@ def _network_name(arguments: argparse.Namespace) -> str:
     if name:
         responds_to(name)
     if arguments.init:
-        own = load_weights(arguments.init)[1].architecture
+        own = load_weights(_initial_weights(arguments))[1].architecture
         if name not in (None, own):
             raise InputError(f"--network is {name}, but the weights '{arguments.init}' are for {own}: leave one out.")
         return own
@@ -200,8 +211,10 @@ def _train(arguments: argparse.Namespace, settings, fabric) -> None:
 
     together(fabric, lambda: make_folder(arguments.output), alone=True)
     torch.manual_seed(arguments.seed)
-    start = arguments.init
-    network = together(fabric, lambda: load_weights(start)[0] if start else create_network(settings.network))
+    start = _initial_weights(arguments)
+    network, origin = together(
+        fabric, lambda: load_weights(start) if start else (create_network(settings.network), None)
+    )
     workers = arguments.workers
     if workers is None:
         workers = default_workers(fabric.device.type, processes_here(arguments.devices))
@@ -226,6 +239,7 @@ def _train(arguments: argparse.Namespace, settings, fabric) -> None:
     if fabric.is_global_zero:
         path = arguments.output / "weights.safetensors"
         details = {name: str(value) for name, value in settings.as_dict().items()}
+        details |= {"started_from": origin.sha256} if origin else {}
         save_weights(path, trained, {"architecture": settings.network, **details})
         print(f"Weights: {path}")
 

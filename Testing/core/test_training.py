@@ -191,6 +191,19 @@ def test_the_papers_other_networks_train_on_chosen_resolutions_without_discrimin
     assert "Unknown network 'resnet'" in capsys.readouterr().err
 
 
+def test_training_goes_on_from_the_default_weights(tmp_path):
+    fill_cache(tmp_path / "cache", patients=1, slices=1)
+    data, length = "--simulated 1 --slices 1 --validation 0", "--steps 1 --batch-size 1 --device cpu"
+    folders = ["--output", str(tmp_path / "run"), "--cache", str(tmp_path / "cache")]
+    settings = "--init default --no-adversarial --learning-rate 1e-9"
+    assert train.main([*folders, *data.split(), *length.split(), *settings.split()]) == 0
+    trained, info = load_weights(tmp_path / "run" / "weights.safetensors")
+    default, default_info = load_weights()
+    assert info.metadata["started_from"] == default_info.sha256
+    for own, start in zip(trained.parameters(), default.parameters(), strict=True):
+        torch.testing.assert_close(own, start, rtol=1e-3, atol=1e-6)
+
+
 def test_training_draws_the_resolutions_it_is_told():
     batches = TrainingBatches(random_slices(), batch_size=1, seed=3, resolutions=(9, 31))
     assert {batches.batch(step).n for step in range(20)} == {9, 31}
