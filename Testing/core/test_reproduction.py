@@ -4,11 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from inference_core.cli import main
 from inference_core.conditions import METABOLITES, TRAINED_RESOLUTIONS
 from inference_core.errors import InputError
 from inference_core.reproduction import jobs
+from inference_core.reproduction.figures import comparison_figure
 from inference_core.reproduction.folds import split_folds
 from inference_core.reproduction.jobs import Job, all_jobs, run_jobs
 from inference_core.reproduction.methods import TRAINED_METHODS, choose_methods, untrained_methods
@@ -233,3 +235,16 @@ def test_bad_settings_are_refused_before_any_work(tmp_path, capsys, arguments, m
     assert main(["reproduce", "--output", str(tmp_path / "run"), *arguments]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_the_visual_comparison_has_lpips_where_it_was_measured():
+    image = np.random.default_rng(0).random((64, 64)).astype(np.float32)
+    row = {"metabolite": "tCho", "n": 24, "outputs": {"λ = 0": image}, "truth": image, "brain": image > 0.1}
+    row["flair"] = np.ones((192, 192), np.float32)
+
+    def texts(lpips):
+        figure = comparison_figure([row | {"lpips": lpips}], "simulated")
+        return [text.get_text() for text in figure.findobj(Text)]
+
+    assert any(text.endswith("/ 0.123") for text in texts({"λ = 0": 0.1234}))
+    assert "PSNR / SSIM" in texts({})

@@ -85,15 +85,17 @@ def details_figure(figures: dict[str, dict[str, float]]) -> "Figure":
 
 
 def comparison_figure(rows: list[dict], note: str) -> "Figure":
-    """Zero-filling, the network over lambda, truth and FLAIR, with PSNR and SSIM (paper, Fig. 3)."""
+    """Zero-filling, the network over lambda, truth and FLAIR, with scores under each map (paper, Fig. 3)."""
     drawn = []
     for row in rows:
-        truth, brain = row["truth"], row["brain"]
-        panels = [
-            Panel(title, image, f"{psnr(image, truth):.1f} dB / {ssim(image, truth):.3f}")
-            for title, image in row["outputs"].items()
-        ]
-        panels += [Panel("truth", truth, "PSNR / SSIM"), Panel("FLAIR", row["flair"], "", grey=True)]
+        truth, brain, lpips = row["truth"], row["brain"], row["lpips"]
+        panels = []
+        for title, image in row["outputs"].items():
+            scores = [f"{psnr(image, truth):.1f} dB", f"{ssim(image, truth):.3f}"]
+            scores += [f"{lpips[title]:.3f}"] if lpips else []
+            panels.append(Panel(title, image, " / ".join(scores)))
+        panels.append(Panel("truth", truth, "PSNR / SSIM / LPIPS" if lpips else "PSNR / SSIM"))
+        panels.append(Panel("FLAIR", row["flair"], "", grey=True))
         label = f"{row['metabolite']}, n = {row['n']}"
         drawn.append(Row(label, panels, brain, colour_window(truth, brain), unit="scaled"))
     return maps_figure(drawn, note)

@@ -180,22 +180,25 @@ def _add(total: dict, output, truth, valid, tumour, silent) -> None:
 def example_maps(study: Study, weights: Path, fold: int, cases: list[tuple[int, int, int]]) -> list[dict]:
     """Arrays of a few maps for the visual comparison: for each (slice, metabolite, n), the images by title.
 
-    Besides, "truth", "brain" and "flair", and "unit", by which scaled maps are multiplied.
+    Besides, "truth", "brain" and "flair", and the LPIPS of each where the plan has it.
     """
     network, slices = _load(weights, study.device), study.test_slices(fold)
     methods = {"zero-filling": zero_filling}
     methods |= {f"λ = {value:g}": network_method(network, value) for value in (0.0, 0.03, 0.06, 0.09)}
+    perceptual = open_lpips(study.plan.lpips) if study.plan.lpips else None
     rows = []
     for index, m, n in cases:
         maps = [array[m, [index]] for array in (slices.acquired, slices.target, slices.valid)]
         batch = make_batch(*maps, slices.t1[[index]], slices.flair[[index]], n, m, 0.0)
         outputs = {name: (method(batch).cpu() * batch.mask).numpy()[0, 0] for name, method in methods.items()}
+        truth = batch.target.numpy()[0, 0]
         rows.append(
             {
                 "metabolite": METABOLITES[m],
                 "n": n,
                 "outputs": outputs,
-                "truth": batch.target.numpy()[0, 0],
+                "lpips": {name: perceptual(image, truth) for name, image in outputs.items()} if perceptual else {},
+                "truth": truth,
                 "brain": slices.valid[m, index],
                 "flair": slices.flair[index][..., 1].astype(np.float32),
             }
