@@ -129,6 +129,12 @@ class SuperResolver:
         """What runs the network."""
         return self._engine.runtime
 
+    def apart(self) -> "SuperResolver":
+        """One that computes with the same network, and leaves alone what this one keeps for the next lambda."""
+        other = copy.copy(self)
+        other._store = KeptSlicesStore()
+        return other
+
     @property
     def batch(self) -> int:
         """How many slices go through the network together, at most."""
