@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inference_core.errors import InputError
-from inference_core.naming import guess_metabolite, guess_mri, is_image
+from inference_core.naming import guess_metabolite, guess_mri, is_image, stem
 
 #: Folders of a BIDS study that hold no patients as they were scanned.
-_NO_PATIENTS = ("derivatives", "sourcedata", "code")
+NO_PATIENTS = ("derivatives", "sourcedata", "code")
 #: Folders within folders that are looked into; links may go in circles.
 _DEPTH = 5
 #: Names of results of ours.
 _RESULT = re.compile("superres", re.IGNORECASE)
-#: Names of what is no input: those, and ground truth.
-_NO_INPUT = re.compile(rf"(?:^|_)(?:res-high|desc-truth|desc-valid)(?:_|$)|{_RESULT.pattern}", re.IGNORECASE)
+#: Names of what is no input: those, ground truth, and what a prepared folder says of a map's quality.
+_NO_INPUT = re.compile(
+    rf"(?:^|_)(?:res-high|desc-truth|desc-valid|desc-crlb|desc-quality)(?:_|$)|{_RESULT.pattern}", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ def find_patients(study: str | Path) -> list[PatientFiles]:
     A patient is a folder with `anat` (T1 and FLAIR) or `mrsi` (maps), such as BIDS's `sub-0001` or `sub-0001/ses-1`;
     or a folder that holds maps, T1 and FLAIR itself, in any format that SimpleITK reads. It may be the study's
     folder itself. What each file shows is taken from its name. Results of this program, ground truth
-    (`res-high`, `desc-truth`, `desc-valid`), hidden folders and BIDS's `derivatives` are passed over.
+    (`res-high`, `desc-truth`, `desc-valid`), hidden folders and BIDS's `derivatives` are passed over. Of a map that a
+    prepared folder holds as it was acquired and filtered, the filtered one counts.
 
     Raises:
         InputError: if the folder does not exist, or holds no patient.
@@ -99,7 +102,7 @@ def _search(folder: Path, study: Path, seen: set[Path]) -> list[PatientFiles]:
     found = [
         patient
         for entry in folders
-        if entry.name not in (*kinds, *_NO_PATIENTS) and not _is_result(entry)
+        if entry.name not in (*kinds, *NO_PATIENTS) and not _is_result(entry)
         for patient in _search(entry, study, seen)
     ]
     patient = _patient(folder, study, kinds.get("anat", loose), kinds.get("mrsi", loose))
@@ -119,8 +122,15 @@ def _patient(folder: Path, study: Path, anatomy: list[Path], spectra: list[Path]
     name = folder.relative_to(study).as_posix() if folder != study else _own_name(folder, [*anatomy, *spectra])
     t1, flair = (tuple(path for path in anatomy if guess_mri(path.name) == role) for role in ("T1", "FLAIR"))
     inputs = [path for path in spectra if not (_NO_INPUT.search(path.name) or guess_mri(path.name))]
+    filtered = {stem(path.name).casefold() for path in inputs}
+    inputs = [p for p in inputs if _as_filtered(stem(p.name).casefold()) not in filtered]
     maps = tuple((path, metabolite) for path in inputs if (metabolite := guess_metabolite(path.name)))
-    return PatientFiles(name, folder, _place(name), t1, flair, maps, problem)
+    return PatientFiles(name, folder, patient_place(name), t1, flair, maps, problem)
+
+
+def _as_filtered(name: str) -> str | None:
+    """What a prepared folder calls the filtered version of a map as it was acquired; None for any other map."""
+    return name.replace("_desc-acquired_", "_desc-filtered_") if "_desc-acquired_" in name else None
 
 
 def _images(folder: Path) -> list[Path]:
@@ -145,7 +155,7 @@ def _own_name(folder: Path, images: list[Path]) -> str:
     return subjects.pop() if len(subjects) == 1 else folder.resolve().name
 
 
-def _place(name: str) -> str:
+def patient_place(name: str) -> str:
     """A patient's folder in a BIDS-like study, for its name: labels of letters and digits only."""
     *folders, last = parts = name.split("/")
     session = [f"ses-{label(last[4:])}"] if folders and last.startswith("ses-") else []
