@@ -1,0 +1,119 @@
+"""All of a patient's metabolites, super-resolved on one grid, with how sure each is."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+from inference_core.certainty.calibration import Calibration
+from inference_core.certainty.evidence import gather_evidence
+from inference_core.conditions import check_sharpness, resolve_metabolite
+from inference_core.errors import InputError
+from inference_core.geometry import SuperResolvedGrid
+from inference_core.super_resolver import PreparedInput, SuperResolver
+
+
+@dataclass(frozen=True)
+class MetaboliteResult:
+    """One metabolite's maps.
+
+    Attributes:
+        prepared: the low-resolution map, without failed fits, and what goes with it.
+        values: super-resolved, `(slice, 64, 64)`, in the map's units.
+        uncertainty: half-width of the 68 % interval around `values`, or None where the weights have no calibration.
+    """
+
+    prepared: PreparedInput
+    values: np.ndarray
+    uncertainty: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class PatientResult:
+    """A patient's metabolites on one grid.
+
+    Attributes:
+        metabolites: by paper name, in the order given.
+        sharpness: lambda of all of them.
+        brain: where every one of them may hold values, `(slice, 64, 64)` bool.
+        grid: where the maps lie in the patient.
+    """
+
+    metabolites: Mapping[str, MetaboliteResult]
+    sharpness: float
+    brain: np.ndarray
+    grid: SuperResolvedGrid
+
+    @property
+    def values(self) -> dict[str, np.ndarray]:
+        """The super-resolved maps by metabolite."""
+        return {name: result.values for name, result in self.metabolites.items()}
+
+    @property
+    def uncertainties(self) -> dict[str, np.ndarray] | None:
+        """Those of the maps, or None where the weights have no calibration."""
+        found = {name: result.uncertainty for name, result in self.metabolites.items()}
+        return None if any(width is None for width in found.values()) else found
+
+
+def super_resolve_patient(
+    resolver: SuperResolver,
+    maps: Mapping[str, sitk.Image],
+    t1: sitk.Image,
+    flair: sitk.Image,
+    sharpness: float = 0.0,
+    calibration: Calibration | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> PatientResult:
+    """Super-resolve all of a patient's metabolites.
+
+    Args:
+        resolver: what super-resolves.
+        maps: low-resolution maps by metabolite or alias, all on one grid.
+        t1, flair: the patient's, as `SuperResolver.prepare` takes them.
+        sharpness: lambda, 0 to 0.1.
+        calibration: of the resolver's weights; without it there is no uncertainty. With it, each slice takes eight
+            passes of the network instead of one.
+        progress: called after each metabolite with the number done and of all; may raise to end it.
+
+    Raises:
+        InputError: for maps that are not on one grid or name a metabolite twice, and as `SuperResolver.prepare`.
+    """
+    sharpness = check_sharpness(sharpness)
+    named = _named(maps)
+    found: dict[str, MetaboliteResult] = {}
+    for done, (name, image) in enumerate(named.items(), 1):
+        prepared = resolver.prepare(image, t1, flair)
+        first = next(iter(found.items()), None)
+        if first and first[1].prepared.grid != prepared.grid:
+            raise InputError(
+                f"The maps of {first[0]} and {name} are not on one grid: give maps of one examination, in the same "
+                "matrix and place."
+            )
+        found[name] = _super_resolved(resolver, prepared, name, sharpness, calibration)
+        if progress is not None:
+            progress(done, len(named))
+    prepared = [result.prepared for result in found.values()]
+    return PatientResult(found, sharpness, np.logical_and.reduce([p.brain for p in prepared]), prepared[0].grid)
+
+
+def _named(maps: Mapping[str, sitk.Image]) -> dict[str, sitk.Image]:
+    if not maps:
+        raise InputError("There is no metabolite map: give at least one.")
+    named: dict[str, sitk.Image] = {}
+    for given, image in maps.items():
+        name = resolve_metabolite(given)
+        if name in named:
+            raise InputError(f"There are two maps of {name}: leave one out.")
+        named[name] = image
+    return named
+
+
+def _super_resolved(
+    resolver: SuperResolver, prepared: PreparedInput, name: str, sharpness: float, calibration: Calibration | None
+) -> MetaboliteResult:
+    if calibration is None:
+        return MetaboliteResult(prepared, resolver.super_resolve(prepared, name, sharpness), None)
+    values, evidence = gather_evidence(resolver, prepared, name, sharpness, list(range(prepared.grid.slices)))
+    return MetaboliteResult(prepared, values, calibration.uncertainty(evidence, name, prepared.n, sharpness))
