@@ -98,8 +98,9 @@ def brain_voxels(mask: sitk.Image, image: sitk.Image, skull_mm: float) -> BrainV
             "The T1's brain lies outside the map: check that both belong to the same patient and are registered."
         )
     if skull_mm > 0:
-        depth = sitk.SignedMaurerDistanceMap(mask > 0, True, False, True)
-        deep = brain & (_share(depth > skull_mm, grid) >= _BRAIN_SHARE)
+        # From centre to centre of the mask's outermost voxels, which themselves end half a voxel further out.
+        depth = sitk.SignedMaurerDistanceMap(mask > 0, True, False, True) + min(mask.GetSpacing()) / 2
+        deep = brain & (_share(depth >= skull_mm, grid) >= _BRAIN_SHARE)
         if not deep.any():
             raise InputError(f"No voxel of the map lies {skull_mm:g} mm from the skull: give a smaller --skull.")
     return BrainVoxels(brain, deep)
@@ -136,7 +137,7 @@ def filter_map(one: MetaboliteMap, voxels: BrainVoxels, thresholds: QualityThres
     rejected = {reason: where & voxels.brain for reason, where in reasons.items()}
     total = int(voxels.brain.sum())
     shares = {reason: int(where.sum()) / total for reason, where in rejected.items()}
-    shares["any"] = 1 - int(accepted.sum()) / total
+    shares["any"] = int((voxels.brain & ~accepted).sum()) / total
     return Filtered(accepted, rejected, shares)
 
 
