@@ -12,11 +12,14 @@ from inference_core.errors import InputError, InputWarning
 #: Each command, the module that runs it, and its line in the help.
 _COMMANDS = {
     "predict": ("inference_core.predict", "super-resolve one metabolite map"),
+    "prepare": ("inference_core.prepare", "prepare a study: LCModel output, T1 and FLAIR to filtered maps"),
     "demo": ("inference_core.demo", "super-resolve the bundled simulated patient and draw the figures"),
+    "regions": ("inference_core.regions", "metabolites and ratios in regions, with uncertainties, as a table"),
     "phantom": ("inference_core.phantom.command", "write simulated patients as folders of NIfTI files"),
     "train": ("inference_core.train", "train the network on a folder of patients or on simulated ones"),
     "benchmark": ("inference_core.benchmark", "measure how fast everything is on this machine"),
     "reproduce": ("inference_core.reproduce", "reproduce the paper's table and figures, with a report"),
+    "calibrate": ("inference_core.calibrate", "calibrate how sure the results are, on simulated patients"),
     "evaluate": ("inference_core.evaluate", "measure the network against methods that need no training"),
 }
 

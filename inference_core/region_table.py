@@ -18,7 +18,7 @@ from inference_core.errors import InputError
 from inference_core.geometry import low_resolution_image, super_resolved_image
 from inference_core.patient_result import MetaboliteResult, PatientResult
 from inference_core.ratios import Ratio, ratio_map
-from inference_core.regions import region_share, region_statistics
+from inference_core.region_statistics import region_share, region_statistics
 
 
 @dataclass(frozen=True)

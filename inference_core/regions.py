@@ -1,85 +1,130 @@
-"""What a map holds in a region: its volume, level and spread, and whether super-resolution kept the region's signal."""
+"""A table of regions: what metabolites and ratios are in them, and how sure: `mrsi-superres regions`."""
 
-from dataclasses import dataclass
-
-import numpy as np
-import SimpleITK as sitk
-
-from inference_core.errors import InputError
-from inference_core.geometry import resample_finer
-
-#: Each voxel's share of a region is found on a grid so many times as fine.
-_REFINEMENT = 5
+import argparse
+from pathlib import Path
 
 
-@dataclass(frozen=True)
-class RegionStatistics:
-    """One map in one region.
-
-    Attributes:
-        volume: of what the map covers of the region, mL.
-        mean, median: of the map, in its units; voxels count by how much of them lies in the region.
-        low, high: the 10th and 90th percentile.
-    """
-
-    volume: float
-    mean: float
-    median: float
-    low: float
-    high: float
-
-
-def region_share(region: sitk.Image, reference: sitk.Image) -> np.ndarray:
-    """How much of each voxel of a grid lies in a region.
-
-    Args:
-        region: 3-D, above 0 inside, on a grid of its own.
-        reference: 3-D image on the grid that is asked for.
-
-    Returns:
-        float32 `(slice, row, column)`, 0 to 1.
-    """
-    size = reference.GetSize()
-    fine = resample_finer(
-        sitk.Cast(region > 0, sitk.sitkFloat32),
-        size,
-        reference.GetSpacing(),
-        reference.GetOrigin(),
-        reference.GetDirection(),
-        anti_alias=False,
-        factor=_REFINEMENT,
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument(
+        "--maps",
+        nargs="+",
+        required=True,
+        metavar="[METABOLITE=]MAP",
+        help="low-resolution maps of one patient; the metabolite is taken from the file's name unless it is given",
     )
-    blocks = fine.reshape(size[2], _REFINEMENT, size[1], _REFINEMENT, size[0], _REFINEMENT)
-    return blocks.mean(axis=(1, 3, 5))
+    parser.add_argument("--t1", type=Path, required=True, help="T1-weighted image of the same patient, co-registered")
+    parser.add_argument("--flair", type=Path, required=True, help="FLAIR image of the same patient, co-registered")
+    parser.add_argument("--labels", type=Path, required=True, help="label image: each number above 0 is a region")
+    parser.add_argument("--names", nargs="+", default=(), metavar="NUMBER=NAME", help="names of the regions")
+    parser.add_argument(
+        "--ratios", nargs="*", metavar="RATIO", help='such as tCho/NAA or "(Gly + Gln)/tCr" (the usual ones)'
+    )
+    parser.add_argument("--sharpness", type=float, default=0.0, help="lambda, 0 to 0.1; 0 to 0.03 is recommended (0)")
+    parser.add_argument("--output", type=Path, required=True, help="CSV file to write")
+    parser.add_argument("--weights", type=Path, help="weights to use instead of the default ones (.safetensors)")
+    parser.add_argument("--device", help="cpu, cuda or mps (the fastest there is)")
 
 
-def region_statistics(values: np.ndarray, share: np.ndarray, valid: np.ndarray, voxel: float) -> RegionStatistics:
-    """Statistics of a map in a region.
+def run(arguments: argparse.Namespace) -> int:
+    """Super-resolve the maps and write the table."""
+    import warnings
 
-    Args:
-        values: the map, `(slice, row, column)`.
-        share: of each voxel in the region, 0 to 1, from `region_share`.
-        valid: where the map means something, bool.
-        voxel: a voxel's volume, mm^3.
+    from inference_core.certainty.calibration import load_calibration
+    from inference_core.errors import InputError, InputWarning
+    from inference_core.inputs import read_image
+    from inference_core.outputs import atomic_path, check_folder
+    from inference_core.patient_result import super_resolve_patient
+    from inference_core.region_table import as_csv, region_rows
+    from inference_core.super_resolver import SuperResolver
+
+    check_folder(arguments.output.parent)
+    files = _maps(arguments.maps)
+    ratios = _ratios(arguments.ratios, files)
+    regions = _regions(arguments)
+    maps = {name: read_image(path, "map") for name, path in files.items()}
+    t1, flair = read_image(arguments.t1, "T1"), read_image(arguments.flair, "FLAIR")
+    resolver = SuperResolver.load(arguments.weights, arguments.device)
+    print(f"Device: {resolver.device} ({resolver.device_reason})")
+    try:
+        calibration = load_calibration(resolver.weights)
+    except InputError as error:
+        warnings.warn(f"The table has no uncertainties: {error}", InputWarning, stacklevel=1)
+        calibration = None
+    result = super_resolve_patient(resolver, maps, t1, flair, arguments.sharpness, calibration)
+    rows = region_rows(result, regions, ratios)
+    with atomic_path(arguments.output) as temporary:
+        temporary.write_text(as_csv(rows), encoding="utf-8")
+    print(f"{'region':16} {'quantity':16} {'mL':>7} {'as measured':>12} {'super-resolved':>20} {'signal':>8}")
+    for row in rows:
+        spread = "" if row.uncertainty is None else f" ± {row.uncertainty:.3g}"
+        change = "" if row.signal_change is None else f"{row.signal_change:+.1%}"
+        print(
+            f"{row.region:16} {row.quantity:16} {row.volume_ml:7.1f} {row.low_resolution_mean:12.3g} "
+            f"{f'{row.mean:.3g}{spread}':>20} {change:>8}"
+        )
+    print(f"{arguments.output}: {len(rows)} rows")
+    return 0
+
+
+def _maps(given: list[str]) -> dict[str, Path]:
+    """The maps' files by metabolite.
 
     Raises:
-        InputError: if the map means nothing anywhere in the region.
+        InputError: for a file whose name tells no metabolite, or two of one.
     """
-    weights = np.where(valid, share, 0).astype(np.float64)
-    total = weights.sum()
-    if total == 0:
-        raise InputError("The region holds no voxel of the map's brain: draw it there, or choose another.")
-    inside = weights > 0
-    levels, weights = values[inside].astype(np.float64), weights[inside]
-    order = np.argsort(levels, kind="stable")
-    levels, weights = levels[order], weights[order]
-    # Each voxel's middle in the distribution, so that equal weights give the usual percentiles.
-    middles = (np.cumsum(weights) - weights / 2) / total
-    low, median, high = np.interp((0.1, 0.5, 0.9), middles, levels)
-    return RegionStatistics(
-        volume=float(total * voxel / 1000),
-        mean=float((levels * weights).sum() / total),
-        median=float(median),
-        low=float(low),
-        high=float(high),
-    )
+    from inference_core.conditions import resolve_metabolite
+    from inference_core.errors import InputError
+    from inference_core.naming import guess_metabolite
+
+    files: dict[str, Path] = {}
+    for text in given:
+        told, separator, path = text.partition("=")
+        if not separator:
+            told, path = guess_metabolite(Path(text).name), text
+            if told is None:
+                raise InputError(
+                    f"The map '{text}' does not tell its metabolite: write NAA={text}, or whichever it is."
+                )
+        name = resolve_metabolite(told)
+        if name in files:
+            raise InputError(f"'{files[name]}' and '{path}' are both maps of {name}: leave one out.")
+        files[name] = Path(path)
+    return files
+
+
+def _ratios(wanted: list[str] | None, files: dict[str, Path]) -> list:
+    from inference_core.ratios import STANDARD_RATIOS, Ratio
+
+    if wanted is None:
+        return [ratio for ratio in STANDARD_RATIOS if set(ratio.metabolites) <= set(files)]
+    return [Ratio.parse(text) for text in wanted]
+
+
+def _regions(arguments: argparse.Namespace) -> dict:
+    """The label image's regions by name.
+
+    Raises:
+        InputError: for labels that are no whole numbers or none, and names of labels that there are not.
+    """
+    import numpy as np
+    import SimpleITK as sitk
+
+    from inference_core.errors import InputError
+    from inference_core.inputs import read_image
+
+    image = read_image(arguments.labels, "label image")
+    values = np.unique(sitk.GetArrayViewFromImage(image))
+    if not np.array_equal(values, np.round(values)):
+        raise InputError(f"The label image '{arguments.labels}' holds fractions: give one of whole numbers.")
+    labels = [int(value) for value in values if value > 0]
+    if not labels:
+        raise InputError(f"The label image '{arguments.labels}' is empty: number its regions from 1.")
+    names = {}
+    for text in arguments.names:
+        number, _, name = text.partition("=")
+        if not name or not number.isdigit() or int(number) not in labels:
+            there = ", ".join(map(str, labels))
+            raise InputError(f"'{text}' names no region: write NUMBER=NAME with one of the labels {there}.")
+        names[int(number)] = name
+    return {names.get(label, str(label)): sitk.Equal(image, label) for label in labels}

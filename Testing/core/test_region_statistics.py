@@ -5,7 +5,7 @@ import pytest
 import SimpleITK as sitk
 
 from inference_core import InputError
-from inference_core.regions import region_share, region_statistics
+from inference_core.region_statistics import region_share, region_statistics
 
 
 def image_of(array, spacing=(1.0, 1.0, 1.0), origin=(0.0, 0.0, 0.0), direction=None):
