@@ -5,6 +5,7 @@ by more than its own uncertainty.
 """
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,6 +69,18 @@ class Ratio:
         over = "".join(self.denominator)
         return f"{''.join(self.numerator)}Over{over[0].upper()}{over[1:]}"
 
+    def require(self, names: Container[str]) -> None:
+        """Check that there are maps of all that it is made of.
+
+        Raises:
+            InputError: if one is missing.
+        """
+        missing = [name for name in self.metabolites if name not in names]
+        if missing:
+            raise InputError(
+                f"The ratio {self.name} needs a map of {' and '.join(missing)}: add it, or leave the ratio."
+            )
+
 
 def _metabolites(text: str) -> tuple[str, ...]:
     try:
@@ -117,7 +130,10 @@ def ratio_map(
     Raises:
         InputError: for a map that is missing, or a denominator that is zero, within its uncertainty, everywhere.
     """
-    numerator, denominator = (_total(names, maps, ratio) for names in (ratio.numerator, ratio.denominator))
+    ratio.require(maps)
+    numerator, denominator = (
+        sum(maps[name].astype(np.float64) for name in names) for names in (ratio.numerator, ratio.denominator)
+    )
     if uncertainties is None:
         level = np.median(denominator[brain]) if brain.any() else 0.0
         mask = brain & (denominator > max(_LEAST_SHARE * level, 0.0))
@@ -138,13 +154,6 @@ def ratio_map(
         return RatioMap(values, None, mask)
     spread = np.sqrt(above**2 + (values * below) ** 2) / divisor
     return RatioMap(values, np.where(mask, spread, 0).astype(np.float32), mask)
-
-
-def _total(names: tuple[str, ...], maps: dict[str, np.ndarray], ratio: Ratio) -> np.ndarray:
-    missing = [name for name in names if name not in maps]
-    if missing:
-        raise InputError(f"The ratio {ratio.name} needs a map of {' and '.join(missing)}: add it, or leave the ratio.")
-    return sum(maps[name].astype(np.float64) for name in names)
 
 
 def normalised(found: RatioMap, reference: np.ndarray) -> RatioMap:

@@ -98,7 +98,10 @@ def _ratios(wanted: list[str] | None, files: dict[str, Path]) -> list:
 
     if wanted is None:
         return [ratio for ratio in STANDARD_RATIOS if set(ratio.metabolites) <= set(files)]
-    return [Ratio.parse(text) for text in wanted]
+    ratios = [Ratio.parse(text) for text in wanted]
+    for ratio in ratios:
+        ratio.require(files)
+    return ratios
 
 
 def _regions(arguments: argparse.Namespace) -> dict:
