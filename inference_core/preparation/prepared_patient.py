@@ -1,0 +1,175 @@
+"""One patient from parts to what is written: anatomy in the map's space, each map, and what became of its voxels."""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from inference_core.conditions import METABOLITES
+from inference_core.errors import InputError, InputWarning
+from inference_core.inputs import check_mri, read_image
+from inference_core.preparation.anatomy import Anatomy, place_anatomy
+from inference_core.preparation.holes import fill_holes
+from inference_core.preparation.maps import MetaboliteMap, PatientMaps, maps_from_images, maps_from_lcmodel
+from inference_core.preparation.quality_filter import BrainVoxels, Filtered, brain_voxels, filter_map
+from inference_core.preparation.settings import PreparationSettings
+from inference_core.preparation.slice_selection import select_slices
+from inference_core.preparation.study_walker import PatientParts, choose_spar
+
+
+@dataclass(frozen=True)
+class PreparedMap:
+    """A metabolite's map before and after the filter.
+
+    Attributes:
+        acquired: as it was read.
+        filter: which voxels it rejects, and why.
+        valid: bool `(slice, row, column)`, accepted voxels of selected slices.
+        filtered: float32 `(slice, row, column)`, 0 where `valid` is not, but for filled holes.
+        filled: how many holes were filled.
+    """
+
+    acquired: MetaboliteMap
+    filter: Filtered
+    valid: np.ndarray
+    filtered: np.ndarray
+    filled: int
+
+
+@dataclass(frozen=True)
+class PreparedMaps:
+    """A patient's maps on one grid.
+
+    Attributes:
+        read: as they were read.
+        maps: by the paper's names; a metabolite without any accepted voxel is not there.
+        voxels: which are brain.
+        slices: bool `(slice,)`, which are selected.
+    """
+
+    read: PatientMaps
+    maps: dict[str, PreparedMap]
+    voxels: BrainVoxels
+    slices: np.ndarray
+
+
+@dataclass(frozen=True)
+class PreparedPatient:
+    """All of one patient, in memory.
+
+    Attributes:
+        parts: what it was made from.
+        sources: the file of each role: "T1", "FLAIR" and, where they were used, "mask", "map anatomy", "geometry".
+        anatomy: T1, FLAIR and mask.
+        maps: one for each grid.
+        warnings: what was warned of.
+    """
+
+    parts: PatientParts
+    sources: dict[str, Path]
+    anatomy: Anatomy
+    maps: tuple[PreparedMaps, ...]
+    warnings: tuple[str, ...]
+
+
+def prepare_patient(parts: PatientParts, settings: PreparationSettings) -> PreparedPatient:
+    """Read a patient's parts, register, filter and select.
+
+    Raises:
+        InputError: if a part is missing or unusable, or nothing is left of the maps.
+    """
+    if parts.problem:
+        raise InputError(parts.problem)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        prepared = _prepare(parts, settings)
+    for warning in caught:
+        if not issubclass(warning.category, InputWarning):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    ours = (str(warning.message) for warning in caught if issubclass(warning.category, InputWarning))
+    sources, anatomy, maps = prepared
+    return PreparedPatient(parts, sources, anatomy, maps, tuple(dict.fromkeys(ours)))
+
+
+def _prepare(
+    parts: PatientParts, settings: PreparationSettings
+) -> tuple[dict[str, Path], Anatomy, tuple[PreparedMaps, ...]]:
+    # What is missing is found before what takes long.
+    sources = {role: parts.single(role) for role in ("T1", "FLAIR")}
+    if len(parts.mask) > 1:
+        names = ", ".join(f"'{path}'" for path in parts.mask)
+        raise InputError(f"There are {len(parts.mask)} brain masks ({names}): leave one, or name it with --mask.")
+    if parts.mask:
+        sources["mask"] = parts.mask[0]
+    if parts.map_anatomy is not None:
+        sources["map anatomy"] = parts.map_anatomy
+    read = _read_maps(parts, settings, sources)
+    images = {role: read_image(path, role) for role, path in sources.items() if role != "geometry"}
+    t1, flair = (check_mri(images[role], role) for role in ("T1", "FLAIR"))
+    anatomy = place_anatomy(t1, flair, images.get("mask"), images.get("map anatomy"), settings.register)
+    maps = tuple(_prepared_maps(one, anatomy.mask, settings) for one in read)
+    if not any(one.maps for one in maps):
+        raise InputError("The quality filter leaves nothing of any metabolite: loosen its thresholds.")
+    return sources, anatomy, maps
+
+
+def _read_maps(parts: PatientParts, settings: PreparationSettings, sources: dict[str, Path]) -> list[PatientMaps]:
+    """The patient's maps; adds to the sources what told their geometry."""
+    if parts.lcmodel:
+        folder = parts.single("LCModel output")
+        spar = choose_spar(parts, folder)
+        if parts.maps:
+            warnings.warn(
+                f"There are LCModel's output and {len(parts.maps)} images of maps: the former was taken.",
+                InputWarning,
+                stacklevel=2,
+            )
+        geometry = settings.geometry.reference or spar
+        if geometry is not None:
+            sources["geometry"] = geometry
+        return [maps_from_lcmodel(folder, spar, settings.geometry)]
+    if not parts.maps:
+        raise InputError("There are no metabolite maps: add LCModel's output, or images such as NAA.nii.gz.")
+    maps = maps_from_images(parts.maps, settings.frequency, parts.spar[0] if len(parts.spar) == 1 else None)
+    resolutions = [one.resolution for one in maps]
+    twice = next((one for one in resolutions if resolutions.count(one) > 1), None)
+    if twice is not None:
+        raise InputError(
+            f"The maps lie on several grids of the same matrix (res-{twice}): leave those of one examination."
+        )
+    return maps
+
+
+def _prepared_maps(read: PatientMaps, mask: sitk.Image, settings: PreparationSettings) -> PreparedMaps:
+    """Filter the maps of one grid and select their slices."""
+    first = next(iter(read.metabolites.values()))
+    known = {role: getattr(first, role) is not None for role in ("snr", "fwhm")}
+    for role, there in known.items():
+        if not there and getattr(settings.thresholds, role) is not None:
+            warnings.warn(
+                f"Nothing tells the {role.upper()} of the maps of res-{read.resolution}: no voxel is rejected by it.",
+                InputWarning,
+                stacklevel=3,
+            )
+    voxels = brain_voxels(mask, read.image, settings.thresholds.skull_mm)
+    filtered = {name: filter_map(one, voxels, settings.thresholds) for name, one in read.metabolites.items()}
+    slices = select_slices(np.stack([one.accepted for one in filtered.values()]), settings.slices)
+    maps = {}
+    for name in METABOLITES:
+        if name not in filtered:
+            continue
+        valid = filtered[name].accepted & slices[:, None, None]
+        if not valid.any():
+            warnings.warn(f"No voxel of {name} is accepted: it is left out.", InputWarning, stacklevel=3)
+            continue
+        acquired = read.metabolites[name]
+        values = np.where(valid, sitk.GetArrayFromImage(acquired.concentration), np.float32(0))
+        filled = 0
+        if settings.fill_holes and read.resolution != "high":
+            image = sitk.GetImageFromArray(values)
+            image.CopyInformation(acquired.concentration)
+            values, filled = fill_holes(image, voxels.deep & slices[:, None, None] & ~valid, mask)
+        maps[name] = PreparedMap(acquired, filtered[name], valid, values, filled)
+    return PreparedMaps(read, maps, voxels, slices)

@@ -1,0 +1,84 @@
+"""Preparing all patients of a study, one after another; what is wrong with one stops no other."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from inference_core.errors import InputError
+from inference_core.preparation.prepared_patient import PreparedPatient, prepare_patient
+from inference_core.preparation.prepared_study import write_patient
+from inference_core.preparation.settings import PreparationSettings
+from inference_core.preparation.study_walker import PatientParts
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a patient.
+
+    Attributes:
+        name: the patient.
+        failure: why it was not prepared; "" if it was.
+        warnings: what was warned of.
+    """
+
+    name: str
+    failure: str
+    warnings: tuple[str, ...] = ()
+
+
+def prepare_study(
+    patients: Sequence[PatientParts],
+    settings: PreparationSettings,
+    output: Path,
+    study: Path | None = None,
+    progress: Callable[[str], None] = lambda line: None,
+) -> list[Outcome]:
+    """Prepare patients into a prepared folder.
+
+    Args:
+        patients: from `study_walker.find_parts`, or one from `lone_patient`.
+        settings: for all of them.
+        output: from `prepared_study.open_prepared_folder`.
+        study: what the sidecars' paths of sources are relative to; None to give them as they are.
+        progress: called with lines for the user.
+
+    Returns:
+        An outcome for each patient, in their order.
+    """
+    outcomes = []
+    for number, parts in enumerate(patients, start=1):
+        head = f"[{number}/{len(patients)}] {parts.name}"
+        try:
+            rivals = [one.name for one in patients if one.place.casefold() == parts.place.casefold() and one != parts]
+            if rivals:
+                raise InputError(f"Its folder would be {parts.place}, as that of '{rivals[0]}': rename one.")
+            prepared = prepare_patient(parts, settings)
+            write_patient(prepared, settings, output, study)
+        except Exception as error:
+            earlier = " An earlier version is still there." if (output / parts.place).exists() else ""
+            outcomes.append(Outcome(parts.name, _reason(error) + earlier))
+            progress(f"{head}: failed: {outcomes[-1].failure}")
+            continue
+        outcomes.append(Outcome(parts.name, "", prepared.warnings))
+        for line in prepared.warnings:
+            progress(f"{head}: warning: {line}")
+        progress(f"{head}: {_summary(prepared)}")
+    return outcomes
+
+
+def _reason(error: Exception) -> str:
+    """Why a patient failed; what is not the input's fault says so."""
+    message = " ".join(str(error).split())
+    return (
+        message if isinstance(error, InputError) else f"Unexpected {type(error).__name__}: {message or 'no details'}."
+    )
+
+
+def _summary(patient: PreparedPatient) -> str:
+    """A line about a prepared patient."""
+    lines = []
+    for maps in patient.maps:
+        accepted = ", ".join(f"{name} {1 - one.filter.shares['any']:.0%}" for name, one in maps.maps.items())
+        slices = f"{int(maps.slices.sum())} of {len(maps.slices)} slices"
+        lines.append(f"res-{maps.read.resolution}: {slices}; accepted in the brain: {accepted}")
+    return "; ".join(lines)
