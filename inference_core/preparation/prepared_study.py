@@ -4,7 +4,7 @@
 
     dataset_description.json
     sub-01/anat/sub-01_space-mrsi_desc-brain_T1w.nii.gz, ..._FLAIR.nii.gz, ..._mask.nii.gz
-    sub-01/mrsi/sub-01_res-n14_desc-acquired_NAA.nii.gz          as it was read; NaN where no fit is, which ITK shows as 0
+    sub-01/mrsi/sub-01_res-n14_desc-acquired_NAA.nii.gz          as it was read; NaN (0 to ITK) where no fit is
                 sub-01_res-n14_desc-filtered_NAA.nii.gz          0 in rejected voxels and slices
                 sub-01_res-n14_desc-valid_NAA.nii.gz             1 in accepted voxels
                 sub-01_res-n14_desc-crlb_NAA.nii.gz              where it is known
