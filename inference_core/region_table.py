@@ -15,7 +15,7 @@ import torch
 
 from inference_core import kspace
 from inference_core.errors import InputError
-from inference_core.geometry import low_resolution_image, super_resolved_image
+from inference_core.geometry import SuperResolvedGrid, low_resolution_image, super_resolved_image
 from inference_core.patient_result import MetaboliteResult, PatientResult
 from inference_core.ratios import Ratio, ratio_map
 from inference_core.region_statistics import region_share, region_statistics
@@ -51,6 +51,27 @@ class RegionRow:
     signal_change: float | None
 
 
+@dataclass(frozen=True)
+class _Region:
+    """A region on both grids: each voxel's share in it, `(slice, row, column)`."""
+
+    name: str
+    fine: np.ndarray
+    coarse: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Quantity:
+    """A metabolite or ratio on both grids, `(slice, row, column)` each, and where it means something."""
+
+    name: str
+    values: np.ndarray
+    valid: np.ndarray
+    uncertainty: np.ndarray | None
+    measured: np.ndarray
+    measured_valid: np.ndarray
+
+
 def region_rows(
     result: PatientResult, regions: Mapping[str, sitk.Image], ratios: Sequence[Ratio] = ()
 ) -> list[RegionRow]:
@@ -64,98 +85,73 @@ def region_rows(
     Raises:
         InputError: for a region that is empty or holds no brain, and as `ratio_map`.
     """
+    found = [_region(name, image, result) for name, image in regions.items()]
+    metabolites = [_metabolite(name, own, result.brain) for name, own in result.metabolites.items()]
+    found_ratios = [_ratio(ratio, result) for ratio in ratios]
     rows = []
-    for name, region in regions.items():
-        if not np.any(sitk.GetArrayViewFromImage(region)):
-            raise InputError(f"The region '{name}' is empty: draw it, or leave it out.")
-        grid = result.grid
-        fine, coarse = (
-            region_share(region, make(np.zeros((grid.slices, rows_, columns), np.float32), grid))
-            for make, rows_, columns in (
-                (super_resolved_image, *result.brain.shape[1:]),
-                (low_resolution_image, grid.rows, grid.columns),
-            )
-        )
-        if not (fine * result.brain).any():
-            raise InputError(f"The region '{name}' holds no voxel of the maps' brain: draw it there, or leave it out.")
-        rows += [
-            _metabolite_row(name, quantity, own, result, fine, coarse) for quantity, own in result.metabolites.items()
-        ]
-        rows += [_ratio_row(name, ratio, result, fine, coarse) for ratio in ratios]
+    for region in found:
+        rows += [_row(region, own, result.grid, _signal_change(region, own)) for own in metabolites]
+        rows += [_row(region, own, result.grid, None) for own in found_ratios]
     return rows
 
 
-def _metabolite_row(
-    region: str, name: str, own: MetaboliteResult, result: PatientResult, fine: np.ndarray, coarse: np.ndarray
-) -> RegionRow:
+def _region(name: str, image: sitk.Image, result: PatientResult) -> _Region:
+    if not np.any(sitk.GetArrayViewFromImage(image)):
+        raise InputError(f"The region '{name}' is empty: draw it, or leave it out.")
+    grid = result.grid
+    fine = region_share(image, super_resolved_image(np.zeros(result.brain.shape), grid))
+    coarse = region_share(image, low_resolution_image(np.zeros((grid.slices, grid.rows, grid.columns)), grid))
+    if not (fine * result.brain).any():
+        raise InputError(f"The region '{name}' holds no voxel of the maps' brain: draw it there, or leave it out.")
+    return _Region(name, fine, coarse)
+
+
+def _metabolite(name: str, own: MetaboliteResult, brain: np.ndarray) -> _Quantity:
     measured = own.prepared.low_resolution
-    uncertainty = None if own.uncertainty is None else _mean(own.uncertainty, fine * result.brain)
-    kept = kspace.low_resolution(torch.from_numpy(own.values), measured.shape[1:]).numpy()
-    before, after = (float((image * coarse).sum()) for image in (measured, kept))
-    return _row(
-        region,
-        name,
-        own.values,
-        result.brain,
-        measured,
-        measured > 0,
-        result,
-        fine,
-        coarse,
-        uncertainty,
-        after / before - 1 if before > 0 else None,
-    )
+    return _Quantity(name, own.values, brain, own.uncertainty, measured, measured > 0)
 
 
-def _ratio_row(region: str, ratio: Ratio, result: PatientResult, fine: np.ndarray, coarse: np.ndarray) -> RegionRow:
+def _ratio(ratio: Ratio, result: PatientResult) -> _Quantity:
     found = ratio_map(ratio, result.values, result.brain, result.uncertainties)
     measured = {name: own.prepared.low_resolution for name, own in result.metabolites.items()}
     brain = np.logical_and.reduce([measured[name] > 0 for name in ratio.metabolites])
-    low_resolution = ratio_map(ratio, measured, brain)
-    uncertainty = None if found.uncertainty is None else _mean(found.uncertainty, fine * found.mask)
-    return _row(
-        region,
-        ratio.name,
-        found.values,
-        found.mask,
-        low_resolution.values,
-        low_resolution.mask,
-        result,
-        fine,
-        coarse,
-        uncertainty,
-        None,
-    )
+    coarse = ratio_map(ratio, measured, brain)
+    return _Quantity(ratio.name, found.values, found.mask, found.uncertainty, coarse.values, coarse.mask)
 
 
-def _mean(values: np.ndarray, weights: np.ndarray) -> float | None:
-    """Errors of neighbours go together: that of their mean is taken for as large as they are, never for less."""
-    return float(np.average(values, weights=weights)) if weights.any() else None
+def _signal_change(region: _Region, quantity: _Quantity) -> float | None:
+    """How much more the region holds than was measured, as a share, at the measurement's resolution."""
+    kept = kspace.low_resolution(torch.from_numpy(quantity.values), quantity.measured.shape[1:]).numpy()
+    before, after = (float((image * region.coarse).sum()) for image in (quantity.measured, kept))
+    return after / before - 1 if before > 0 else None
 
 
-def _row(
-    region, quantity, values, valid, measured, measured_valid, result, fine, coarse, uncertainty, change
-) -> RegionRow:
-    grid = result.grid
+def _row(region: _Region, quantity: _Quantity, grid: SuperResolvedGrid, signal_change: float | None) -> RegionRow:
     try:
-        after = region_statistics(values, fine, valid, float(np.prod(grid.spacing)))
-        before = region_statistics(measured, coarse, measured_valid, float(np.prod(grid.low_resolution_spacing)))
+        after = region_statistics(quantity.values, region.fine, quantity.valid, float(np.prod(grid.spacing)))
+        before = region_statistics(
+            quantity.measured, region.coarse, quantity.measured_valid, float(np.prod(grid.low_resolution_spacing))
+        )
     except InputError as error:
-        raise InputError(f"Region '{region}', {quantity}: {error}") from error
+        raise InputError(f"Region '{region.name}', {quantity.name}: {error}") from error
+    uncertainty = None
+    if quantity.uncertainty is not None:
+        # Errors of neighbours go together: that of their mean is taken for as large as theirs, never for less.
+        uncertainty = float(np.average(quantity.uncertainty, weights=region.fine * quantity.valid))
     return RegionRow(
-        region,
-        quantity,
-        after.volume,
-        after.mean,
-        after.median,
-        after.low,
-        after.high,
-        uncertainty,
-        before.mean,
-        before.median,
-        before.low,
-        before.high,
-        change,
+        region=region.name,
+        quantity=quantity.name,
+        volume_ml=after.volume,
+        mean=after.mean,
+        median=after.median,
+        low=after.low,
+        high=after.high,
+        uncertainty=uncertainty,
+        low_resolution_mean=before.mean,
+        low_resolution_median=before.median,
+        low_resolution_low=before.low,
+        low_resolution_high=before.high,
+        signal_change=signal_change,
     )
 
 
