@@ -156,9 +156,13 @@ def test_evaluate_reports_each_method(tmp_path, capsys):
     words = "evaluate --simulated 1 --slices 1 --first-seed 11 --n 16 --sharpness 0 0.1 --device cpu --output"
     assert main([*words.split(), str(figures)]) == 0
     assert "| tCho |" in capsys.readouterr().out
-    all_maps = json.loads(figures.read_text())["all"]["all"]
+    measured = json.loads(figures.read_text())
+    all_maps = measured["all"]["all"]
     assert set(all_maps) == {"zero-filling", "bicubic", "anatomical", "lambda = 0", "lambda = 0.1"}
     assert all_maps["lambda = 0"][0] > all_maps["zero-filling"][0]
+    details = {own["method"]: own for own in measured["details"]}
+    assert set(details) == set(all_maps)
+    assert all(own["maps"] == 7 for own in details.values())
 
 
 def test_training_reads_the_folders_that_phantom_writes(tmp_path, capsys):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from inference_core.conditions import METABOLITES
-from inference_core.data.batches import make_batch
 from inference_core.data.slice_set import SliceSet
+from inference_core.evaluation.map_batches import map_batches
 from inference_core.evaluation.methods import Method
 from inference_core.evaluation.metrics import high_frequency_energy, psnr, ssim
 
@@ -51,24 +51,15 @@ def compare(
         batch_size: maps that a method is given at once.
         progress: wraps the batches, such as `tqdm.tqdm`.
     """
-    usable = slices.usable()
-    jobs = [
-        (n, m, indices)
-        for n in resolutions
-        for m in range(len(METABOLITES))
-        for indices in np.array_split(np.flatnonzero(usable[m]), range(batch_size, usable[m].sum(), batch_size))
-        if len(indices)
-    ]
     scores = []
-    for n, m, indices in progress(jobs):
-        maps = [array[m, indices] for array in (slices.acquired, slices.target, slices.valid)]
-        batch = make_batch(*maps, slices.t1[indices], slices.flair[indices], n, m, 0.0)
-        truths = batch.target.numpy()[:, 0]
+    for part in progress(map_batches(slices, resolutions, batch_size)):
+        batch, valid = part.of(slices), slices.valid[part.metabolite, part.indices]
+        truths, metabolite = batch.target.numpy()[:, 0], METABOLITES[part.metabolite]
         for name, method in methods.items():
             outputs = (method(batch).cpu() * batch.mask).numpy()[:, 0]
             scores += [
-                Score(name, n, METABOLITES[m], int(i), psnr(o, t), ssim(o, t), high_frequency_energy(o, t, v))
-                for i, o, t, v in zip(indices, outputs, truths, slices.valid[m, indices], strict=True)
+                Score(name, part.n, metabolite, int(i), psnr(o, t), ssim(o, t), high_frequency_energy(o, t, v))
+                for i, o, t, v in zip(part.indices, outputs, truths, valid, strict=True)
             ]
     return scores
 

@@ -1,18 +1,19 @@
 """What is measured on a fold's test patients, each as one JSON file."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from inference_core.conditions import METABOLITES, SHARPNESS_RANGE, TRAINED_RESOLUTIONS
-from inference_core.data.batches import Batch, make_batch
+from inference_core.data.batches import make_batch
 from inference_core.data.slice_set import SliceSet
 from inference_core.evaluation.comparison import compare
+from inference_core.evaluation.detail_scores import detail_scores, together
+from inference_core.evaluation.map_batches import map_batches
 from inference_core.evaluation.methods import Method, network_method, zero_filling
-from inference_core.evaluation.true_details import invented_spots, region_contrasts, share_recovered
 from inference_core.outputs import atomic_path
 from inference_core.reproduction.methods import TrainedMethod, untrained_methods
 from inference_core.reproduction.study import Study
@@ -21,7 +22,6 @@ from inference_core.reproduction.study import Study
 SHARPNESSES = (0.0, 0.01, 0.02, 0.03, 0.045, 0.06, 0.075, 0.09, SHARPNESS_RANGE[1])
 #: Slices of each patient, and n, that studies of conditions look at: they run the network dozens of times on each.
 _FEW_SLICES, _FEW_RESOLUTIONS = 2, (16, 24, 32)
-_BATCH = 8
 #: A plan's `lpips` where the trunk is not a file.
 DOWNLOADED = "downloaded"
 
@@ -107,7 +107,8 @@ def measure_sharpness(study: Study, weights: Path, fold: int, progress: Progress
     if study.plan.lpips:
         result["lpips"] = _perceptual(study.plan.lpips, methods, slices, few)
     if study.plan.simulated:
-        result["details"] = _details(study, methods, fold, slices, few)
+        lesions = together(study.patients[number].lesions() for number in study.folds[fold].test)
+        result["details"] = detail_scores(methods, slices, lesions, _FEW_RESOLUTIONS, few)
     _write(study.result("sharpness", fold), result)
 
 
@@ -122,59 +123,16 @@ def open_lpips(lpips: str):
     return load_lpips(None if lpips == DOWNLOADED else Path(lpips))
 
 
-def _batches(slices: SliceSet, few: list[int]) -> Iterator[tuple[int, list[int], Batch]]:
-    """Metabolite, slices and batch of a few slices' maps at a few n."""
-    for n in _FEW_RESOLUTIONS:
-        for m in range(len(METABOLITES)):
-            usable = [index for index in few if slices.usable()[m, index]]
-            for start in range(0, len(usable), _BATCH):
-                chosen = usable[start : start + _BATCH]
-                maps = [array[m, chosen] for array in (slices.acquired, slices.target, slices.valid)]
-                yield m, chosen, make_batch(*maps, slices.t1[chosen], slices.flair[chosen], n, m, 0.0)
-
-
 def _perceptual(lpips: str, methods: dict[str, Method], slices: SliceSet, few: list[int]) -> dict[str, float]:
     """Each method's mean LPIPS."""
     measure, found = open_lpips(lpips), {name: [] for name in methods}
-    for _, _, batch in _batches(slices, few):
+    for part in map_batches(slices, _FEW_RESOLUTIONS, chosen=few):
+        batch = part.of(slices)
         truths = batch.target.numpy()[:, 0]
         for name, method in methods.items():
             outputs = (method(batch).cpu() * batch.mask).numpy()[:, 0]
             found[name] += [measure(output, truth) for output, truth in zip(outputs, truths, strict=True)]
     return {name: float(np.mean(values)) for name, values in found.items()}
-
-
-def _details(study: Study, methods: dict[str, Method], fold: int, slices: SliceSet, few: list[int]) -> list[dict]:
-    """For each method: contrasts of tumours and silent spots, and invented spots, summed over maps."""
-    lesions = [study.patients[number].lesions() for number in study.folds[fold].test]
-    tumour = np.concatenate([own.tumour for own in lesions])
-    silent = np.concatenate([own.silent for own in lesions], axis=1)
-    totals = {name: {"tumour": [], "raised": [], "lowered": [], "invented": 0, "maps": 0} for name in methods}
-    for m, chosen, batch in _batches(slices, few):
-        truths = batch.target.numpy()[:, 0]
-        for name, method in methods.items():
-            outputs = method(batch).cpu().numpy()[:, 0]
-            for index, output, truth in zip(chosen, outputs, truths, strict=True):
-                _add(totals[name], output, truth, slices.valid[m, index], tumour[index], silent[m, index])
-    return [
-        {
-            "method": name,
-            "maps": own["maps"],
-            "invented": own["invented"],
-            **{f"{kind} recovered": share_recovered(own[kind]) for kind in ("tumour", "raised", "lowered")},
-            **{f"{kind} kept": sum(c.kept for c in own[kind]) for kind in ("raised", "lowered")},
-            **{f"{kind} in all": len(own[kind]) for kind in ("raised", "lowered")},
-        }
-        for name, own in totals.items()
-    ]
-
-
-def _add(total: dict, output, truth, valid, tumour, silent) -> None:
-    known = tumour | (silent != 0)
-    for kind, region in (("tumour", tumour), ("raised", silent > 0), ("lowered", silent < 0)):
-        total[kind] += region_contrasts(output, truth, region, valid, known & ~region)
-    total["invented"] += invented_spots(output, truth, valid, known)
-    total["maps"] += 1
 
 
 def example_maps(study: Study, weights: Path, fold: int, cases: list[tuple[int, int, int]]) -> list[dict]:
