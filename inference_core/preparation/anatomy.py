@@ -90,14 +90,11 @@ def describe_registration(registration: "Registration | None", role: str, fixed:
         return {"Registration": f"none: the scanner's coordinates of {role} and {fixed} were taken as they are"}
     return {
         "Registration": f"rigid, {role} to {fixed}, by the header: no resampling",
-        "RegistrationTranslation_mm": [round(float(one), 4) for one in _numbers(registration.translation_mm)],
-        "RegistrationRotation_deg": [round(float(one), 4) for one in _numbers(registration.rotation_deg)],
-        "RegistrationMetric": [round(float(m), 6) for m in (registration.metric_before, registration.metric_after)],
+        "RegistrationTranslation_mm": round(registration.translation_mm, 4),
+        "RegistrationRotation_deg": round(registration.rotation_deg, 4),
+        "RegistrationMutualInformation": [round(registration.metric_before, 6), round(registration.metric_after, 6)],
+        "RegistrationOverlap": round(registration.overlap, 6),
     }
-
-
-def _numbers(value) -> list[float]:
-    return list(value) if hasattr(value, "__iter__") else [value]
 
 
 def _within(image: sitk.Image, mask: sitk.Image) -> sitk.Image:
