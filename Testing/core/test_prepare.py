@@ -282,6 +282,32 @@ def test_a_lone_patient_by_parts(study, tmp_path, prepared):
     assert (tmp_path / "out" / name).read_bytes() == (prepared / name).read_bytes()
 
 
+def test_anatomy_is_moved_to_the_maps_space_by_its_header(patient, tmp_path):
+    image, t1, flair = patient(size=(16, 16, 6))
+    (tmp_path / "maps").mkdir()
+    sitk.WriteImage(image, str(tmp_path / "maps" / "NAA.nii.gz"))
+    sitk.WriteImage(t1, str(tmp_path / "scout.nii.gz"))
+    moved = {"t1": (t1, (9.0, -4.0, 6.0)), "flair": (flair, (2.0, 5.0, -3.0))}
+    for name, (one, shift) in moved.items():
+        shifted = sitk.Image(one)
+        shifted.SetOrigin([a + b for a, b in zip(one.GetOrigin(), shift, strict=True)])
+        sitk.WriteImage(shifted, str(tmp_path / f"{name}.nii.gz"))
+    parts = {"maps": "maps", "t1": "t1.nii.gz", "flair": "flair.nii.gz", "map-anatomy": "scout.nii.gz"}
+    words = [word for name, path in parts.items() for word in (f"--{name}", str(tmp_path / path))]
+    assert main(["prepare", *words, "--patient", "1", str(tmp_path / "out")]) == 0
+    folder = tmp_path / "out" / "sub-1" / "anat"
+    for name, one in (("T1w", t1), ("FLAIR", flair), ("mask", t1)):
+        placed = sitk.ReadImage(str(folder / f"sub-1_space-mrsi_desc-brain_{name}.nii.gz"))
+        middle = [count / 2 for count in one.GetSize()]
+        there, wanted = (i.TransformContinuousIndexToPhysicalPoint(middle) for i in (placed, one))
+        assert np.linalg.norm(np.subtract(there, wanted)) < 1.5
+        assert placed.GetSize() == one.GetSize()
+    about = json.loads((folder / "sub-1_space-mrsi_desc-brain_T1w.json").read_text())
+    assert about["Registration"].startswith("rigid, T1 to map")
+    assert about["RegistrationTranslation_mm"] == pytest.approx(np.linalg.norm(moved["t1"][1]), abs=1.5)
+    assert about["Sources"]["map anatomy"].endswith("scout.nii.gz")
+
+
 def test_unusable_arguments_end_with_status_2(study, tmp_path, capsys):
     out = str(tmp_path / "out")
     for arguments, message in (
