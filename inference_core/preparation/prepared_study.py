@@ -10,7 +10,7 @@
                 sub-01_res-n14_desc-crlb_NAA.nii.gz              where it is known
                 sub-01_res-n14_desc-quality_snr.nii.gz, ..._fwhm.nii.gz
                 other/sub-01_res-n14_desc-acquired_GPC.nii.gz    metabolites that the network does not know, if wanted
-    sub-01.html, sub-01/figures                                  the quality report
+    sub-01.html                                                  the quality report
 
 Each image has a JSON sidecar. A patient's folder is written beside its place and renamed when it is complete; it then
 replaces an earlier one.
@@ -93,7 +93,7 @@ def write_patient(
     """
     place = output / patient.parts.place
     prefix = patient.parts.place.replace("/", "_")
-    sources = {role: _relative(path, study) for role, path in patient.sources.items()}
+    sources = sources_for_sidecars(patient, study)
     common = {
         "SoftwareName": "MRSISuperRes",
         "SoftwareVersion": __version__,
@@ -111,6 +111,11 @@ def write_patient(
             f"'{place}' can't be written ({error.strerror}): check the free space and permissions of its folder."
         ) from error
     return place
+
+
+def sources_for_sidecars(patient: PreparedPatient, study: Path | None) -> dict[str, str]:
+    """The files that a patient's anatomy and geometry were made from, by role, as its sidecars give them."""
+    return {role: _relative(path, study) for role, path in patient.sources.items()}
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from inference_core.errors import InputError
 from inference_core.preparation.prepared_patient import PreparedPatient, prepare_patient
-from inference_core.preparation.prepared_study import write_patient
+from inference_core.preparation.prepared_study import sources_for_sidecars, write_patient
 from inference_core.preparation.settings import PreparationSettings
 from inference_core.preparation.study_walker import PatientParts
 
@@ -56,14 +56,43 @@ def prepare_study(
             write_patient(prepared, settings, output, study)
         except Exception as error:
             earlier = " An earlier version is still there." if (output / parts.place).exists() else ""
-            outcomes.append(Outcome(parts.name, _reason(error) + earlier))
-            progress(f"{head}: failed: {outcomes[-1].failure}")
-            continue
-        outcomes.append(Outcome(parts.name, "", prepared.warnings))
-        for line in prepared.warnings:
+            outcomes.append(Outcome(parts.name, _reason(error) + earlier, _refused(error, parts, output)))
+        else:
+            outcomes.append(
+                Outcome(parts.name, "", (*prepared.warnings, *_reported(prepared, settings, output, study)))
+            )
+        for line in outcomes[-1].warnings:
             progress(f"{head}: warning: {line}")
-        progress(f"{head}: {_summary(prepared)}")
+        progress(f"{head}: {f'failed: {outcomes[-1].failure}' if outcomes[-1].failure else _summary(prepared)}")
     return outcomes
+
+
+def _reported(
+    prepared: PreparedPatient, settings: PreparationSettings, output: Path, study: Path | None
+) -> tuple[str, ...]:
+    """Write a patient's quality report; a warning if it can't be, since what it is about is complete."""
+    try:
+        from inference_core.preparation.quality_report import write_quality_report
+
+        write_quality_report(output, prepared, settings, sources_for_sidecars(prepared, study))
+    except (ImportError, InputError, OSError) as error:
+        return (f"There is no quality report: {error}",)
+    return ()
+
+
+def _refused(error: Exception, parts: PatientParts, output: Path) -> tuple[str, ...]:
+    """Show images that could not be registered in the quality report; a warning if that can't be."""
+    from inference_core.preparation.registration import RegistrationRefused
+
+    if not isinstance(error, RegistrationRefused):
+        return ()
+    try:
+        from inference_core.preparation.quality_report import write_refusal
+
+        write_refusal(output, parts.place, parts.name, error)
+    except (ImportError, InputError, OSError) as problem:
+        return (f"There is no quality report: {problem}",)
+    return ()
 
 
 def _reason(error: Exception) -> str:
