@@ -308,6 +308,39 @@ def test_anatomy_is_moved_to_the_maps_space_by_its_header(patient, tmp_path):
     assert about["Sources"]["map anatomy"].endswith("scout.nii.gz")
 
 
+def test_each_patient_has_a_quality_report(prepared):
+    for place in PLACES.values():
+        page = (prepared / f"{place}.html").read_text(encoding="utf-8")
+        assert all(metabolite in page for metabolite in METABOLITES)
+        assert "data:image/png;base64," in page
+
+
+def test_a_report_that_can_not_be_written_is_a_warning(study, tmp_path, capsys):
+    shutil.copytree(study / "P 02", tmp_path / "study" / "c")
+    (tmp_path / "out").mkdir()
+    arguments = ["prepare", str(tmp_path / "study"), str(tmp_path / "out"), "--no-registration"]
+    assert main(arguments) == 0
+    (tmp_path / "out" / "sub-c.html").unlink()
+    (tmp_path / "out" / "sub-c.html").mkdir()
+    assert main(arguments) == 0
+    assert "warning: There is no quality report" in capsys.readouterr().out
+
+
+def test_images_that_can_not_be_registered_are_shown(patient, tmp_path, capsys):
+    image, t1, flair = patient(size=(16, 16, 6))
+    (tmp_path / "maps").mkdir()
+    sitk.WriteImage(image, str(tmp_path / "maps" / "NAA.nii.gz"))
+    sitk.WriteImage(t1, str(tmp_path / "t1.nii.gz"))
+    # A sliver of another place of the head.
+    sitk.WriteImage(flair[:, :, 30:34], str(tmp_path / "flair.nii.gz"))
+    parts = {"maps": "maps", "t1": "t1.nii.gz", "flair": "flair.nii.gz"}
+    words = [word for name, path in parts.items() for word in (f"--{name}", str(tmp_path / path))]
+    assert main(["prepare", *words, "--patient", "1", str(tmp_path / "out")]) == 1
+    assert "can't be registered" in capsys.readouterr().out
+    assert not (tmp_path / "out" / "sub-1").exists()
+    assert "Not prepared" in (tmp_path / "out" / "sub-1.html").read_text(encoding="utf-8")
+
+
 def test_unusable_arguments_end_with_status_2(study, tmp_path, capsys):
     out = str(tmp_path / "out")
     for arguments, message in (
@@ -412,3 +445,31 @@ def test_nothing_is_warned_of_beside_our_own(study, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert main(["prepare", str(study), str(tmp_path / "out"), "--no-registration"]) == 0
+
+
+def test_the_quality_report_is_one_page_with_all_there_is_to_look_at(prepared):
+    page = (prepared / "sub-P02.html").read_text(encoding="utf-8")
+    assert "http" not in page
+    # T1 with FLAIR, and each metabolite.
+    assert page.count("data:image/png;base64,") == 1 + len(METABOLITES)
+    for words in ("not for diagnosis", "Rejected, as shares", "SNR", "coordinates were taken as they are", "T1 mprage"):
+        assert words in page
+    shares = json.loads((prepared / "sub-P02" / "mrsi" / "sub-P02_res-n16_desc-filtered_Gly.json").read_text())
+    assert f"{100 * shares['RejectedShares']['any']:.1f} %" in page
+
+
+def test_images_that_do_not_fit_are_refused_with_a_page_that_shows_them(simulated, tmp_path, capsys):
+    folder = tmp_path / "study" / "P1"
+    write_lcmodel_patient(folder, simulated)
+    flair = sitk.GetArrayFromImage(simulated["flair"])
+    # Noise in the same head: nothing in common with the T1.
+    noise = np.random.default_rng(0).random(flair.shape).astype(np.float32) * (flair > 0)
+    image = sitk.GetImageFromArray(noise)
+    image.CopyInformation(simulated["flair"])
+    sitk.WriteImage(image, str(folder / "anatomy" / "t2_flair.nrrd"))
+    assert main(["prepare", str(tmp_path / "study"), str(tmp_path / "out")]) == 1
+    assert "The FLAIR can't be registered with the T1" in capsys.readouterr().out
+    page = (tmp_path / "out" / "sub-P1.html").read_text(encoding="utf-8")
+    assert "Not prepared" in page
+    assert page.count("data:image/png;base64,") == 1
+    assert not (tmp_path / "out" / "sub-P1").exists()
