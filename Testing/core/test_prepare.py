@@ -456,20 +456,3 @@ def test_the_quality_report_is_one_page_with_all_there_is_to_look_at(prepared):
         assert words in page
     shares = json.loads((prepared / "sub-P02" / "mrsi" / "sub-P02_res-n16_desc-filtered_Gly.json").read_text())
     assert f"{100 * shares['RejectedShares']['any']:.1f} %" in page
-
-
-def test_images_that_do_not_fit_are_refused_with_a_page_that_shows_them(simulated, tmp_path, capsys):
-    folder = tmp_path / "study" / "P1"
-    write_lcmodel_patient(folder, simulated)
-    flair = sitk.GetArrayFromImage(simulated["flair"])
-    # Noise in the same head: nothing in common with the T1.
-    noise = np.random.default_rng(0).random(flair.shape).astype(np.float32) * (flair > 0)
-    image = sitk.GetImageFromArray(noise)
-    image.CopyInformation(simulated["flair"])
-    sitk.WriteImage(image, str(folder / "anatomy" / "t2_flair.nrrd"))
-    assert main(["prepare", str(tmp_path / "study"), str(tmp_path / "out")]) == 1
-    assert "The FLAIR can't be registered with the T1" in capsys.readouterr().out
-    page = (tmp_path / "out" / "sub-P1.html").read_text(encoding="utf-8")
-    assert "Not prepared" in page
-    assert page.count("data:image/png;base64,") == 1
-    assert not (tmp_path / "out" / "sub-P1").exists()
