@@ -1,7 +1,5 @@
 """The real examination K_01 from LCModel's output: the same maps as those laid out as images, and a prepared folder."""
 
-import shutil
-
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -95,7 +93,8 @@ def test_the_command_prepares_the_examination(examination, spar, tmp_path):
     # There is no FLAIR: T2 stands in for it.
     parts |= {"--t1": examination / "t1_brain.nii.gz", "--flair": examination / "t2_brain.nii.gz"}
     words = [str(word) for pair in parts.items() for word in pair]
-    assert main(["prepare", *words, str(tmp_path / "out")]) == 0
+    # Registering whole heads takes longer than all the rest, and these two lie on each other already.
+    assert main(["prepare", *words, "--no-registration", str(tmp_path / "out")]) == 0
     (patient,) = find_patients(tmp_path / "out")
     assert sorted(metabolite for _, metabolite in patient.maps) == ["Gln", "Glu", "Ins", "NAA", "tCho", "tCr"]
     folder = tmp_path / "out" / "sub-K01" / "mrsi"
@@ -110,4 +109,3 @@ def test_the_command_prepares_the_examination(examination, spar, tmp_path):
         assert 250 < valid.sum() < 400
         assert filtered.max() < 20 * np.median(filtered[valid > 0])
     assert (tmp_path / "out" / "sub-K01.html").is_file()
-    shutil.rmtree(tmp_path / "out")
