@@ -12,10 +12,10 @@ MRI_UPSAMPLING = 3
 #: Matrix size of a T1 or FLAIR slab in the plane.
 MRI_MATRIX = SUPER_RESOLVED_MATRIX * MRI_UPSAMPLING
 
-#: Smallest and largest input resolution that the networks are trained on (paper, Sec. 3.2).
-TRAINED_RESOLUTION = (16, 32)
-#: The input resolutions that training draws from.
-TRAINED_RESOLUTIONS = tuple(range(TRAINED_RESOLUTION[0], TRAINED_RESOLUTION[1] + 1, 2))
+#: Smallest and largest input resolution that the default weights were trained on; the paper's networks begin at 16.
+TRAINED_RESOLUTION = (8, 32)
+#: The input resolutions that training draws from unless told otherwise: the paper's (Sec. 3.2).
+TRAINED_RESOLUTIONS = tuple(range(16, 33, 2))
 
 #: Range of the sharpness lambda, the weight of the adversarial loss (paper, Sec. 3.2).
 SHARPNESS_RANGE = (0.0, 0.1)

@@ -290,7 +290,7 @@ def test_a_folder_that_can_not_be_read_fails_alone(write_patient, resolver, tmp_
 
 def test_warnings_are_in_the_row_also_when_skipped(patient, write_patient, resolver, tmp_path):
     study = write_patient(tmp_path / "one", maps=())
-    sitk.WriteImage(patient(size=(12, 12, 1), spacing=(16.0, 16.0, 10.0))[0], str(study / "NAA.nii"))
+    sitk.WriteImage(patient(size=(6, 6, 1), spacing=(32.0, 32.0, 10.0))[0], str(study / "NAA.nii"))
     with warnings.catch_warnings():
         warnings.simplefilter("error", InputWarning)
         rows = [run_batch(study, tmp_path / "out", resolver=resolver)[0] for _ in range(2)]

@@ -49,9 +49,9 @@ def test_trained_resolutions_pass_silently(rows, columns, n, recwarn):
     assert not recwarn.list
 
 
-@pytest.mark.parametrize(("size", "n"), [(14, 14), (4, 4), (34, 34), (64, 64)])
+@pytest.mark.parametrize(("size", "n"), [(7, 7), (4, 4), (34, 34), (64, 64)])
 def test_untrained_resolutions_warn(size, n):
-    with pytest.warns(InputWarning, match=f"n = {n} is outside the trained range of 16 to 32"):
+    with pytest.warns(InputWarning, match=f"n = {n} is outside the trained range of 8 to 32"):
         assert check_resolution(size, size) == n
 
 

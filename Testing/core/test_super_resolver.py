@@ -202,8 +202,8 @@ def test_integers_are_accepted(patient):
 
 def test_untrained_resolutions_warn(patient):
     resolver = SuperResolver(ZeroFilling(), "cpu")
-    with pytest.warns(InputWarning, match="n = 14 is outside"):
-        assert resolver(*patient(size=(14, 14, 1), spacing=(13.0, 13.0, 9.0))).GetSize() == (64, 64, 1)
+    with pytest.warns(InputWarning, match="n = 7 is outside"):
+        assert resolver(*patient(size=(7, 7, 1), spacing=(26.0, 26.0, 9.0))).GetSize() == (64, 64, 1)
 
 
 def test_failed_fits_are_filled_before_the_network_sees_them(patient, replace_array):

@@ -58,7 +58,7 @@ def test_a_map_that_is_too_fine_is_refused_before_apply(session, panel):
 
 
 def test_a_resolution_outside_the_trained_range_is_a_warning(session, panel):
-    noise = np.random.default_rng(0).uniform(0.5, 1, (2, 10, 10))
+    noise = np.random.default_rng(0).uniform(0.5, 1, (2, 7, 7))
     session.choose(panel.ui.mapSelector, volume(noise, "NAA coarse", panel.panel.parameters.metaboliteMap))
     assert panel.ui.resolutionWarning.visible
     assert "outside the trained range" in panel.ui.resolutionWarning.text
