@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,prepare,test]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,prepare,cluster,test]'
 	touch $@
 
 demo: $(STAMP)

@@ -12,6 +12,7 @@ from inference_core.errors import InputError, InputWarning
 #: Each command, the module that runs it, and its line in the help.
 _COMMANDS = {
     "predict": ("inference_core.predict", "super-resolve one metabolite map"),
+    "batch": ("inference_core.batch_command", "super-resolve a whole study, on this machine or a cluster"),
     "prepare": ("inference_core.prepare", "prepare a study: LCModel output, T1 and FLAIR to filtered maps"),
     "demo": ("inference_core.demo", "super-resolve the bundled simulated patient and draw the figures"),
     "regions": ("inference_core.regions", "metabolites and ratios in regions, with uncertainties, as a table"),

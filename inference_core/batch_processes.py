@@ -1,0 +1,143 @@
+"""A batch over several processes: of this machine, or of a Dask cluster; one patient at a time in each."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+
+from inference_core.batch_patient import BatchRow, Task
+from inference_core.batch_plan import BatchPlan
+from inference_core.errors import InputError
+
+#: Seconds within which a Dask scheduler has to answer.
+_ANSWER = 10
+#: How often a cluster gives a patient whose worker died to another one.
+_RETRIES = 3
+#: One patient at a time in a process, whose results share what the network keeps.
+_TURN = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What each process loads.
+
+    Attributes:
+        weights: file, None for the default ones.
+        device: None for the fastest.
+        runtime: None for the best.
+    """
+
+    weights: Path | None = None
+    device: str | None = None
+    runtime: str | None = None
+
+
+#: Rows of one patient, as they come.
+PatientRows = Callable[[list[BatchRow]], None]
+
+
+@lru_cache(maxsize=1)
+def load_resolver(recipe: Recipe):
+    """The process's resolver."""
+    from inference_core.super_resolver import SuperResolver
+
+    return SuperResolver.load(recipe.weights, recipe.device, recipe.runtime)
+
+
+def rows_of(tasks: Sequence[Task], study: Path, output: Path, recipe: Recipe) -> list[BatchRow]:
+    """One patient's rows."""
+    from inference_core.batch import timed_rows
+
+    with _TURN:
+        return list(timed_rows(tasks, study, output, load_resolver(recipe)))
+
+
+def run_here(plan: BatchPlan, recipe: Recipe, jobs: int, done: PatientRows) -> None:
+    """Do a plan in so many processes of this machine.
+
+    Args:
+        plan: what to do.
+        recipe: with what.
+        jobs: how many processes.
+        done: called with each patient's rows.
+    """
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    left = set(range(len(plan.patients)))
+    for index, rows in _in_pool(plan, recipe, sorted(left), jobs, threads):
+        left.discard(index)
+        done(rows)
+    # A process died, and took the others' work with it: one patient after another, to find the one it died of.
+    for index in sorted(left):
+        found = dict(_in_pool(plan, recipe, [index], 1, threads))
+        reason = "Its process died, as when memory runs out: try it alone, or with fewer --jobs."
+        done(found.get(index) or _failed(plan.patients[index], reason))
+
+
+def _in_pool(
+    plan: BatchPlan, recipe: Recipe, indices: Sequence[int], jobs: int, threads: int
+) -> Iterator[tuple[int, list[BatchRow]]]:
+    """Patients' rows as they come, until a process dies."""
+    # Threads of the parent, such as PyTorch's, do not survive a fork.
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _use_threads, (threads,))
+    try:
+        futures = {pool.submit(rows_of, plan.patients[i], plan.study, plan.output, recipe): i for i in indices}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    except BrokenProcessPool:
+        return
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _use_threads(count: int) -> None:
+    import torch
+
+    torch.set_num_threads(count)
+
+
+def run_on_cluster(plan: BatchPlan, recipe: Recipe, scheduler: str, done: PatientRows) -> None:
+    """Do a plan on the workers of a Dask cluster, which need this package and the same folders.
+
+    Args:
+        plan: what to do.
+        recipe: with what.
+        scheduler: its address, such as tcp://head:8786.
+        done: called with each patient's rows.
+
+    Raises:
+        InputError: if Dask is not installed, or no scheduler answers.
+    """
+    try:
+        from distributed import Client
+        from distributed import as_completed as completed
+    except ImportError as error:
+        raise InputError("--scheduler needs Dask: install mrsi-superres[cluster], here and on the workers.") from error
+    try:
+        client = Client(scheduler, timeout=_ANSWER, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise InputError(
+            f"No Dask scheduler answers at '{scheduler}': check the address, and that the scheduler runs."
+        ) from error
+    study, output = plan.study.resolve(), plan.output.resolve()
+    with client:
+        futures = {
+            client.submit(rows_of, tasks, study, output, recipe, pure=False, retries=_RETRIES): tasks
+            for tasks in plan.patients
+        }
+        for future in completed(list(futures)):
+            tasks = futures.pop(future)
+            if future.status == "finished":
+                done(future.result())
+            else:
+                done(_failed(tasks, f"The cluster gave it up: {' '.join(str(future.exception()).split())}"))
+            # What is through is kept nowhere.
+            future.release()
+
+
+def _failed(tasks: Sequence[Task], reason: str) -> list[BatchRow]:
+    return [BatchRow(t.patient.name, t.metabolite, t.sharpness, None, "failed", 0.0, "", reason) for t in tasks]
