@@ -62,6 +62,15 @@ class SuperResolvedGrid:
         """Voxels of the super-resolved grid along column, row and slice index."""
         return (SUPER_RESOLVED_MATRIX, SUPER_RESOLVED_MATRIX, self.slices)
 
+    def matches(self, other: "SuperResolvedGrid") -> bool:
+        """Whether two grids are one but for the rounding of files' headers: a hundredth of a millimetre at the corner."""
+        if (self.rows, self.columns, self.slices) != (other.rows, other.columns, other.slices):
+            return False
+        return all(
+            np.allclose(getattr(self, name), getattr(other, name), rtol=1e-4, atol=tolerance)
+            for name, tolerance in (("spacing", 0), ("direction", 1e-4), ("origin", 1e-2))
+        )
+
     @property
     def low_resolution_size(self) -> tuple[int, int, int]:
         """Voxels of the padded low-resolution map along column, row and slice index."""

@@ -248,3 +248,21 @@ def test_without_a_stripped_t1_the_result_fills_the_maps_own_voxels(patient):
     array[1, 4, 9], array[1, 15, 15] = 0.0, 2.0
     mask = super_resolved_brain(array, grid, None)
     assert np.argwhere(mask).max() == 61, "what lies beyond the map's edge is not measured"
+
+
+def test_grids_match_but_for_the_rounding_of_headers(patient):
+    image = patient(size=(16, 16, 3))[0]
+    grid = super_resolved_grid(image)
+    rounded = sitk.Image(image)
+    rounded.SetOrigin([value + 1e-4 for value in image.GetOrigin()])
+    rounded.SetSpacing([value * (1 + 1e-6) for value in image.GetSpacing()])
+    assert super_resolved_grid(rounded).matches(grid)
+    for change in (
+        lambda other: other.SetOrigin([value + 0.5 for value in image.GetOrigin()]),
+        lambda other: other.SetSpacing([value * 1.01 for value in image.GetSpacing()]),
+        lambda other: other.SetDirection((-1, 0, 0, 0, -1, 0, 0, 0, 1)),
+    ):
+        other = sitk.Image(image)
+        change(other)
+        assert not super_resolved_grid(other).matches(grid)
+    assert not super_resolved_grid(image[:, :, :2]).matches(grid)

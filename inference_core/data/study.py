@@ -76,11 +76,11 @@ def read_patient(patient: Path, number: int) -> SliceSet:
             for path in patient.glob(f"mrsi/*_res-high_desc-{kind}_{name}.nii.gz"):
                 image = check_map(read_image(path, "map"))
                 own = super_resolved_grid(image)
-                if (own.rows, own.columns) != (SUPER_RESOLVED_MATRIX,) * 2 or own != (grid or own):
+                if (own.rows, own.columns) != (SUPER_RESOLVED_MATRIX,) * 2 or not own.matches(grid or own):
                     raise InputError(
                         f"The map '{path}' is not on the 64 x 64 grid of the patient's other maps: resample it first."
                     )
-                grid = own
+                grid = grid or own
                 maps[kind, index] = padded_array(image, own)
     if not any(kind == "acquired" for kind, _ in maps):
         raise InputError(f"Patient '{patient}' has no map *_res-high_desc-acquired_*.nii.gz: add one.")
