@@ -63,7 +63,7 @@ class SuperResolvedGrid:
         return (SUPER_RESOLVED_MATRIX, SUPER_RESOLVED_MATRIX, self.slices)
 
     def matches(self, other: "SuperResolvedGrid") -> bool:
-        """Whether two grids are one but for the rounding of files' headers: a hundredth of a millimetre at the corner."""
+        """Whether two grids are one but for the rounding of files' headers, a hundredth of a millimetre."""
         if (self.rows, self.columns, self.slices) != (other.rows, other.columns, other.slices):
             return False
         return all(

@@ -52,8 +52,8 @@ _MENTION = re.compile(f"{_BEGIN}(?i:{'|'.join(re.escape(n) for n in sorted(_KNOW
 #: What may stand between the parts of a sum.
 _PLUS = re.compile(r"\s*\+\s*|[_\- ]|[_ ]?plus[_ ]?")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-#: Whose data it is or where it lies, not what it shows.
-_ELSEWHERE = re.compile(r"(?:^|(?<=_))(?:sub|ses|space)-[A-Za-z0-9]+(?:_|$)")
+#: Whose data it is, which of several or where it lies, not what it shows.
+_ELSEWHERE = re.compile(r"(?:^|(?<=_))(?:sub|ses|space|run)-[A-Za-z0-9]+(?:_|$)")
 
 _T1 = re.compile(r"(?<![a-z])(?:t1(?:w|weighted)?|(?:me|t1)?mp-?rage|spgr|bravo)(?![a-z0-9])")
 _FLAIR = re.compile(r"(?<![a-z])(?:(?:t2)?flair|dark-?fluid|da-?fl)(?![a-z])")

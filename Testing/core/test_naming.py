@@ -106,7 +106,7 @@ def test_every_name_and_alias_is_found_anywhere(name, pattern):
     ("names", "contrast"),
     [
         ("sub-01_T1w|T1|t1_mprage|MPRAGE|MP-RAGE.nii|T1 weighted|T1_stripped|sub-01_space-FLAIR_T1w|T1_to_FLAIR", "T1"),
-        ("T1 PRE CONTRAST|t1_pre|T1 (simulated)|12_t1_mpr_sag", "T1"),
+        ("T1 PRE CONTRAST|sub-01_run-2_T1w.nii.gz|t1_pre|T1 (simulated)|12_t1_mpr_sag", "T1"),
         ("t2_space_dark-fluid_sag|t2_spc_da-fl_sag", "FLAIR"),
         ("FLAIR_stripped|T2-FLAIR|t2flair.mha|sub-01_FLAIR|sub-01_space-T1w_FLAIR|FLAIR2T1|t2_dark-fluid", "FLAIR"),
         ("T1c|T1Gd|T1ce|T1+C|T1_post|sub-01_ce-gadolinium_T1w|T1 contrast|T1map|T1_map|T1rho", None),
