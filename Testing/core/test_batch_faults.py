@@ -118,8 +118,25 @@ def test_a_full_disk_is_told_in_one_sentence_for_the_table_too(study, resolver, 
 
 #: Parts of paths that the search for patients looks at, and nonsense.
 NAMES = st.sampled_from(
-    "sub-01|sub-02|ses-1|anat|mrsi|derivatives|.git|x y|ü|a|T1.nii.gz|sub-01_FLAIR.nii.gz|NAA.nii|tCho_crlb.nii|"
-    "GPC+PCh.nrrd|sub-01_desc-superres_NAA.nii.gz|dataset_description.json".split("|")
+    [
+        "sub-01",
+        "sub-02",
+        "ses-1",
+        "anat",
+        "mrsi",
+        "derivatives",
+        ".git",
+        "x y",
+        "ü",
+        "a",
+        "T1.nii.gz",
+        "sub-01_FLAIR.nii.gz",
+        "NAA.nii",
+        "tCho_crlb.nii",
+        "GPC+PCh.nrrd",
+        "sub-01_desc-superres_NAA.nii.gz",
+        "dataset_description.json",
+    ]
 )
 
 
