@@ -14,6 +14,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--sharpness", type=float, default=0.0, help="lambda, 0 to 0.1; 0 to 0.03 is recommended (0)")
     parser.add_argument("--output", type=Path, required=True, help="image to write, with a JSON file beside it")
+    parser.add_argument(
+        "--uncertainty",
+        type=Path,
+        help="image to write, too: half-width of the interval that holds the true value in 68 of 100 voxels (8 times "
+        "the time)",
+    )
     parser.add_argument("--weights", type=Path, help="weights to use instead of the default ones (.safetensors)")
     parser.add_argument("--device", help="cpu, cuda or mps (the fastest there is)")
     parser.add_argument("--runtime", help="what runs the network: pytorch, compiled, native or cuda-graphs")
@@ -22,7 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Super-resolve the map and write the result with its sidecar."""
+    from inference_core.certainty.calibration import load_calibration
+    from inference_core.certainty.evidence import gather_evidence
     from inference_core.conditions import check_sharpness, resolve_metabolite
+    from inference_core.errors import InputError
     from inference_core.geometry import super_resolved_image
     from inference_core.inputs import read_image
     from inference_core.outputs import check_output, write_result
@@ -31,16 +40,30 @@ def run(arguments: argparse.Namespace) -> int:
 
     # What needs no computing is refused before any.
     check_output(arguments.output)
+    if arguments.uncertainty:
+        check_output(arguments.uncertainty)
+        if arguments.uncertainty.resolve() == arguments.output.resolve():
+            raise InputError("--uncertainty and --output name one file: give two.")
     metabolite = resolve_metabolite(arguments.metabolite)
     sharpness = check_sharpness(arguments.sharpness)
     files = {"map": arguments.map, "T1": arguments.t1, "FLAIR": arguments.flair}
     images = {role: read_image(path, role) for role, path in files.items()}
     resolver = SuperResolver.load(arguments.weights, arguments.device, arguments.runtime, arguments.precision)
     print(f"Device: {resolver.device} ({resolver.device_reason})")
+    calibration = load_calibration(resolver.weights) if arguments.uncertainty else None
     prepared = resolver.prepare(images["map"], images["T1"], images["FLAIR"])
-    result = super_resolved_image(resolver.super_resolve(prepared, metabolite, sharpness), prepared.grid)
-    sources = {role: str(path) for role, path in files.items()}
-    write_result(result, arguments.output, describe_result(resolver, prepared, metabolite, sharpness, sources))
+    about = describe_result(
+        resolver, prepared, metabolite, sharpness, {role: str(path) for role, path in files.items()}
+    )
+    if calibration:
+        values, evidence = gather_evidence(resolver, prepared, metabolite, sharpness, list(range(prepared.grid.slices)))
+        widths = calibration.uncertainty(evidence, metabolite, prepared.n, sharpness)
+        described = about | calibration.describe()
+        write_result(super_resolved_image(widths, prepared.grid), arguments.uncertainty, described)
+    else:
+        values = resolver.super_resolve(prepared, metabolite, sharpness)
+    result = super_resolved_image(values, prepared.grid)
+    write_result(result, arguments.output, about)
     spacing = " x ".join(f"{step:.1f}" for step in result.GetSpacing())
     print(f"{arguments.output}: {metabolite}, n = {prepared.n}, lambda = {sharpness:g}, voxels of {spacing} mm")
     return 0

@@ -80,9 +80,27 @@ def test_predict_is_deterministic(arguments, tmp_path):
     np.testing.assert_array_equal(*results)
 
 
+def test_predict_writes_how_sure_it_is(arguments, tmp_path):
+    assert predict(arguments) == 0
+    alone = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "result.nii.gz")))
+    assert predict(arguments | {"--uncertainty": str(tmp_path / "uncertainty.nii.gz")}) == 0
+    result, widths = (sitk.ReadImage(str(tmp_path / f"{name}.nii.gz")) for name in ("result", "uncertainty"))
+    assert widths.GetOrigin() == result.GetOrigin()
+    values, widths = (sitk.GetArrayFromImage(image) for image in (result, widths))
+    np.testing.assert_allclose(values, alone, rtol=1e-5, atol=1e-5 * alone.max())
+    inside = values > 0.5 * np.median(values[values > 0])
+    assert (widths[inside] > 0).all()
+    # In the map's units: some percent of the level.
+    assert 0.01 < np.median(widths[inside] / values[inside]) < 0.3
+    sidecar = json.loads((tmp_path / "uncertainty.json").read_text())
+    assert "68 %" in sidecar["Description"]
+    assert 1.5 < sidecar["HalfWidth95Factor"] < 4
+
+
 @pytest.mark.parametrize(
     ("option", "value", "sentence"),
     [
+        ("--uncertainty", "missing/result.nii.gz", "output folder 'missing' does not exist"),
         ("--map", "missing.nii.gz", "missing.nii.gz"),
         ("--t1", "missing.nii.gz", "missing.nii.gz"),
         ("--metabolite", "glucose", "Unknown metabolite 'glucose'"),
