@@ -1,6 +1,7 @@
 """Training data: the same batches from memory, from disk, in parts and from worker processes."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -193,3 +194,21 @@ def test_memory_does_not_grow_with_the_cohort(tmp_path):
     added = sum(file.stat().st_size for file in tmp_path.iterdir()) * 28 / 32
     assert added > 100e6
     assert large - small < 0.15 * added
+
+
+def test_sessions_are_one_patients(study):
+    (study / "sub-02").rename(study / "ses-2")
+    (study / "sub-03").mkdir()
+    (study / "ses-2").rename(study / "sub-03" / "ses-2")
+    training, (validation,) = split_patients(study, 1)
+    assert [one.folder.name for one in (*training, validation)] == ["sub-01", "sub-03"]
+    before = validation.origin()
+    slices = validation.slices()
+    (study / "sub-03" / "ses-2" / "anat").rename(study / "sub-03" / "ses-2" / "elsewhere")
+    assert validation.origin() != before
+    (study / "sub-03" / "ses-2" / "elsewhere").rename(study / "sub-03" / "ses-2" / "anat")
+
+    shutil.copytree(study / "sub-03" / "ses-2", study / "sub-03" / "ses-3")
+    both = validation.slices()
+    assert len(both) == 2 * len(slices)
+    np.testing.assert_array_equal(both.acquired[:, len(slices) :], slices.acquired)

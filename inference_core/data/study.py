@@ -19,25 +19,32 @@ from inference_core.inputs import check_map, check_mri, read_image
 _FEWEST_BRAIN_VOXELS = 300
 #: Of a patient's folder, the files that slices are read from.
 _FILES = ("anat/*.nii.gz", "mrsi/*_res-high_*.nii.gz")
+#: BIDS's sessions in a patient's folder.
+_SESSIONS = "ses-*"
 #: What slices are read with.
 _READER = ("conditions.py", "data/study.py", "geometry.py", "inputs.py")
 
 
 def find_patients(folder: Path) -> list[Path]:
-    """The patients' folders `sub-*` that hold maps at full resolution, in order.
+    """The patients' folders `sub-*` that hold maps at full resolution, themselves or in sessions `ses-*`, in order.
 
     Raises:
         InputError: if there is none.
     """
     if not folder.is_dir():
         raise InputError(f"The folder '{folder}' does not exist: check its path.")
-    patients = sorted(p for p in folder.glob("sub-*") if any(p.glob("mrsi/*_res-high_*.nii.gz")))
+    patients = sorted(p for p in folder.glob("sub-*") if _sessions(p))
     if not patients:
         raise InputError(
             f"'{folder}' holds no patients: folders such as sub-0001/mrsi are expected, with maps such as "
             "*_res-high_desc-acquired_NAA.nii.gz, as `mrsi-superres phantom` writes them."
         )
     return patients
+
+
+def _sessions(patient: Path) -> list[Path]:
+    """Those of a patient's folder and its sessions' that hold maps at full resolution."""
+    return [one for one in (patient, *sorted(patient.glob(_SESSIONS))) if any(one.glob(_FILES[1]))]
 
 
 def single_file(patient: Path, pattern: str) -> Path:
@@ -53,7 +60,7 @@ def single_file(patient: Path, pattern: str) -> Path:
 
 
 def read_patient(patient: Path, number: int) -> SliceSet:
-    """A patient's slices with enough brain.
+    """A patient's slices with enough brain, of all sessions.
 
     Ground truth is the noise-free map where there is one (simulated patients), else the acquired one. Its voxels are
     valid where the file `desc-valid` says so, or where the map is above 0 if there is none. A metabolite without a
@@ -66,6 +73,10 @@ def read_patient(patient: Path, number: int) -> SliceSet:
     Raises:
         InputError: for missing or unusable files, or maps that are not 64 x 64 voxels or not on one grid.
     """
+    return SliceSet.concatenate(_read_session(session, number) for session in _sessions(patient) or [patient])
+
+
+def _read_session(patient: Path, number: int) -> SliceSet:
     t1, flair = (
         check_mri(read_image(single_file(patient, f"anat/*_{suffix}.nii.gz"), role), role)
         for suffix, role in (("T1w", "T1"), ("FLAIR", "FLAIR"))
@@ -130,7 +141,8 @@ class StudyPatient:
 
     def origin(self) -> dict[str, Any]:
         """All that the slices depend on: the files that may be read, by size and time, and the code that reads them."""
-        files = sorted(path for pattern in _FILES for path in self.folder.glob(pattern))
+        patterns = (*_FILES, *(f"{_SESSIONS}/{pattern}" for pattern in _FILES))
+        files = sorted(path for pattern in patterns for path in self.folder.glob(pattern))
         read = [[path.relative_to(self.folder).as_posix(), *_size_and_time(path)] for path in files]
         return {"files": read, "reader": code_fingerprint(*_READER)}
 
