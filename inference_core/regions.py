@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--flair", type=Path, required=True, help="FLAIR image of the same patient, co-registered")
     parser.add_argument("--labels", type=Path, required=True, help="label image: each number above 0 is a region")
     parser.add_argument("--names", nargs="+", default=(), metavar="NUMBER=NAME", help="names of the regions")
+    parser.add_argument("--mirror", action="store_true", help="each region's counterpart on the other side, too")
     parser.add_argument(
         "--ratios", nargs="*", metavar="RATIO", help='such as tCho/NAA or "(Gly + Gln)/tCr" (the usual ones)'
     )
@@ -33,6 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     from inference_core.certainty.calibration import load_calibration
     from inference_core.errors import InputError, InputWarning
     from inference_core.inputs import read_image
+    from inference_core.mirror import mirror_transform, mirrored
     from inference_core.outputs import atomic_path, check_folder
     from inference_core.patient_result import super_resolve_patient
     from inference_core.region_table import as_csv, region_rows
@@ -44,6 +46,9 @@ def run(arguments: argparse.Namespace) -> int:
     regions = _regions(arguments)
     maps = {name: read_image(path, "map") for name, path in files.items()}
     t1, flair = read_image(arguments.t1, "T1"), read_image(arguments.flair, "FLAIR")
+    if arguments.mirror:
+        other_side = mirror_transform(t1)
+        regions |= {f"{name}, mirrored": mirrored(region, other_side, t1) for name, region in regions.items()}
     resolver = SuperResolver.load(arguments.weights, arguments.device)
     print(f"Device: {resolver.device} ({resolver.device_reason})")
     try:

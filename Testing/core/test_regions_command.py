@@ -36,6 +36,14 @@ def test_the_table_has_each_metabolite_and_the_usual_ratios(tmp_path, capsys):
     assert "6 rows" in capsys.readouterr().out
 
 
+def test_the_other_side_is_a_region_too(tmp_path):
+    assert main([*arguments(tmp_path, **{"--names": ["1=tumour"], "--ratios": ["tCho/NAA"]}), "--mirror"]) == 0
+    rows = list(csv.DictReader((tmp_path / "table.csv").open(encoding="utf-8")))
+    assert {row["region"] for row in rows} == {"tumour", "tumour, mirrored"}
+    ratio = {row["region"]: float(row["mean"]) for row in rows if row["quantity"] == "tCho/NAA"}
+    assert ratio["tumour"] > 1.5 * ratio["tumour, mirrored"]
+
+
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [

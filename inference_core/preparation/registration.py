@@ -69,7 +69,14 @@ class RegistrationRefused(InputError):  # noqa: N818 - says what happened
 
 
 def register_rigid(
-    moving: sitk.Image, fixed: sitk.Image, *, moving_role: str, fixed_role: str, seed: int = 0
+    moving: sitk.Image,
+    fixed: sitk.Image,
+    *,
+    moving_role: str,
+    fixed_role: str,
+    seed: int = 0,
+    finest: float = 1.0,
+    least_information: float = _LEAST_INFORMATION,
 ) -> Registration:
     """Bring one image of a patient to lie on another one, of the same or another contrast.
 
@@ -79,6 +86,8 @@ def register_rigid(
         moving_role: what to call it in an error: "FLAIR".
         fixed_role: likewise.
         seed: of the samples.
+        finest: voxels of the last level, mm; coarser ones are faster.
+        least_information: below which the images are taken to have nothing in common; see `Registration.metric_after`.
 
     Raises:
         RegistrationRefused: if they do not match afterwards, or only after a motion that can't be.
@@ -99,7 +108,7 @@ def register_rigid(
         transform.SetCenter(centres[0].tolist())
         transform.SetTranslation(start.tolist())
         try:
-            found.append((_optimise(fixed, moving, transform, seed), transform))
+            found.append((_optimise(fixed, moving, transform, seed, finest), transform))
         except RuntimeError:
             # ITK gives up where the images do not overlap; the other start may do better.
             continue
@@ -107,8 +116,8 @@ def register_rigid(
         sentence = f"The {moving_role} can't be registered with the {fixed_role}, they do not overlap: {together}."
         raise RegistrationRefused(sentence, fixed, moving, None)
     transform = min(found, key=lambda pair: pair[0])[1]
-    registration = _judged(fixed, moving, heads, transform, centres[0])
-    reason = _doubt(registration)
+    registration = _judged(fixed, moving, heads, transform, centres[0], least_information)
+    reason = _doubt(registration, least_information)
     if reason:
         sentence = f"The {moving_role} can't be registered with the {fixed_role} ({reason}): {together}."
         raise RegistrationRefused(sentence, fixed, moving, registration)
@@ -161,13 +170,15 @@ def _one_thread() -> Iterator[None]:
         sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
 
 
-def _optimise(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Euler3DTransform, seed: int) -> float:
+def _optimise(
+    fixed: sitk.Image, moving: sitk.Image, transform: sitk.Euler3DTransform, seed: int, finest: float
+) -> float:
     """Improve the transform, in place; returns the last level's metric, the lower the better.
 
     Raises:
         RuntimeError: if the images do not overlap.
     """
-    for voxel, share in _LEVELS:
+    for voxel, share in (level for level in _LEVELS if level[0] >= finest):
         method = sitk.ImageRegistrationMethod()
         method.SetMetricAsMattesMutualInformation(_BINS)
         method.SetMetricSamplingStrategy(method.RANDOM)
@@ -190,10 +201,11 @@ def _judged(
     heads: tuple[sitk.Image, sitk.Image],
     transform: sitk.Euler3DTransform,
     centre: np.ndarray,
+    least_information: float,
 ) -> Registration:
     before, overlap_before = _agreement(fixed, moving, heads, sitk.Transform(3, sitk.sitkIdentity))
     after, overlap = _agreement(fixed, moving, heads, transform)
-    if before >= max(after, _LEAST_INFORMATION):
+    if before >= max(after, least_information):
         # What the headers say fits at least as well.
         transform, after, overlap = sitk.Euler3DTransform(), before, overlap_before
         transform.SetCenter(centre.tolist())
@@ -233,12 +245,12 @@ def _agreement(
     return (information / entropy if entropy > 0 else 0.0), overlap
 
 
-def _doubt(found: Registration) -> str:
+def _doubt(found: Registration, least_information: float) -> str:
     """Why a registration is not to be trusted, "" if it is."""
     if found.overlap < _LEAST_OVERLAP:
         return f"their heads overlap by {found.overlap:.0%} only"
     if found.translation_mm > _FARTHEST_MM or found.rotation_deg > _FARTHEST_DEG:
         return f"they would have to move by {found.translation_mm:.0f} mm and {found.rotation_deg:.0f} degrees"
-    if found.metric_after < _LEAST_INFORMATION:
+    if found.metric_after < least_information:
         return "they have nearly nothing in common even where they fit best"
     return ""
