@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runtime", help="what runs the network: pytorch, compiled, native or cuda-graphs")
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
-        "--jobs", type=int, metavar="N", help="processes of this machine (one for 4 cores; one on a GPU)"
+        "--jobs", type=int, metavar="N", help="processes of this machine, of one thread each (one a core; one on a GPU)"
     )
     where.add_argument("--scheduler", metavar="ADDRESS", help="a Dask scheduler, such as tcp://head:8786")
 
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"Device: {resolver.device} ({resolver.device_reason})", flush=True)
             jobs = arguments.jobs or _usual_jobs(resolver.device)
             if jobs == 1:
-                _run_alone(plan, resolver, done)
+                _run_alone(plan, recipe, done)
             else:
                 run_here(plan, recipe, jobs, done)
     finally:
@@ -87,17 +87,16 @@ def _name(row) -> str:
     return f"{row.patient}, {row.metabolite}, lambda = {row.sharpness:g}" if row.metabolite else row.patient
 
 
-def _run_alone(plan, resolver, done) -> None:
+def _run_alone(plan, recipe, done) -> None:
     """Do a plan in this process."""
-    from inference_core.batch import timed_rows
+    from inference_core.batch_processes import rows_of
 
     for tasks in plan.patients:
-        for row in timed_rows(tasks, plan.study, plan.output, resolver):
-            done([row])
+        done(rows_of(tasks, plan.study, plan.output, recipe))
 
 
 def _usual_jobs(device: str) -> int:
-    """One process for a GPU; on a CPU one for each four cores, which its threads keep busy."""
+    """One process for a GPU; on a CPU one a core."""
     import os
 
-    return max(1, (os.cpu_count() or 1) // 4) if device == "cpu" else 1
+    return (os.cpu_count() or 1) if device == "cpu" else 1

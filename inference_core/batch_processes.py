@@ -1,6 +1,5 @@
 """A batch over several processes: of this machine, or of a Dask cluster; one patient at a time in each."""
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -50,10 +49,11 @@ def load_resolver(recipe: Recipe):
 
 
 def rows_of(tasks: Sequence[Task], study: Path, output: Path, recipe: Recipe) -> list[BatchRow]:
-    """One patient's rows."""
+    """One patient's rows, by one thread: with another number of them the last digits would be others."""
     from inference_core.batch import timed_rows
+    from inference_core.engine.threads import one_thread
 
-    with _TURN:
+    with _TURN, one_thread():
         return list(timed_rows(tasks, study, output, load_resolver(recipe)))
 
 
@@ -66,24 +66,23 @@ def run_here(plan: BatchPlan, recipe: Recipe, jobs: int, done: PatientRows) -> N
         jobs: how many processes.
         done: called with each patient's rows.
     """
-    threads = max(1, (os.cpu_count() or 1) // jobs)
     left = set(range(len(plan.patients)))
-    for index, rows in _in_pool(plan, recipe, sorted(left), jobs, threads):
+    for index, rows in _in_pool(plan, recipe, sorted(left), jobs):
         left.discard(index)
         done(rows)
     # A process died, and took the others' work with it: one patient after another, to find the one it died of.
     for index in sorted(left):
-        found = dict(_in_pool(plan, recipe, [index], 1, threads))
+        found = dict(_in_pool(plan, recipe, [index], 1))
         reason = "Its process died, as when memory runs out: try it alone, or with fewer --jobs."
         done(found.get(index) or _failed(plan.patients[index], reason))
 
 
 def _in_pool(
-    plan: BatchPlan, recipe: Recipe, indices: Sequence[int], jobs: int, threads: int
+    plan: BatchPlan, recipe: Recipe, indices: Sequence[int], jobs: int
 ) -> Iterator[tuple[int, list[BatchRow]]]:
     """Patients' rows as they come, until a process dies."""
     # Threads of the parent, such as PyTorch's, do not survive a fork.
-    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _use_threads, (threads,))
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"))
     try:
         futures = {pool.submit(rows_of, plan.patients[i], plan.study, plan.output, recipe): i for i in indices}
         for future in as_completed(futures):
@@ -92,12 +91,6 @@ def _in_pool(
         return
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _use_threads(count: int) -> None:
-    import torch
-
-    torch.set_num_threads(count)
 
 
 def run_on_cluster(plan: BatchPlan, recipe: Recipe, scheduler: str, done: PatientRows) -> None:

@@ -169,6 +169,16 @@ def test_the_plan_fits_what_run_batch_does(study, tmp_path):
         run_batch(study, study)
 
 
+@pytest.fixture
+def unchanged_environment():
+    """Dask tells its workers how many threads to use by this process's environment."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.mark.usefixtures("unchanged_environment")
 def test_a_cluster_whose_worker_is_killed_gives_the_same_results(study, alone, tmp_path, capsys):
     distributed = pytest.importorskip("distributed")
     cluster = distributed.LocalCluster(

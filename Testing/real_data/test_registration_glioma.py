@@ -29,7 +29,7 @@ def random_motion(seed, centre):
     return transform
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0])
 def test_known_motions_of_a_real_flair_come_back(glioma_patient, brain_points, seed):
     t1, flair = glioma_patient["t1"], glioma_patient["flair"]
     true = random_motion(seed, np.mean(brain_points, axis=0).tolist())
