@@ -44,14 +44,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.jobs is not None and arguments.jobs < 1:
         raise InputError(f"--jobs is {arguments.jobs}: it must be at least 1.")
     recipe = Recipe(arguments.weights and arguments.weights.resolve(), arguments.device, arguments.runtime)
-    plan = plan_batch(
-        arguments.study, arguments.output, arguments.sharpness, arguments.participant_label, arguments.metabolite
-    )
+    # Other processes, on other machines, may have another working directory.
+    study, output = arguments.study.absolute(), arguments.output.absolute()
+    plan = plan_batch(study, output, arguments.sharpness, arguments.participant_label, arguments.metabolite)
     rows = []
 
     def done(of_patient: list) -> None:
-        rows.extend(of_patient)
         for row in of_patient:
+            rows.append(row)
             print(f"[{len(rows)}/{plan.outputs}] {_name(row)}: {row.status}", flush=True)
 
     try:

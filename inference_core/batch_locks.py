@@ -1,10 +1,11 @@
 """Keeping two runs from making one patient's results at the same time."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from inference_core.batch_patient import BatchCancelled
+from inference_core.errors import InputError
 
 _FOLDER = ".locks"
 #: Seconds between two tries.
@@ -24,20 +25,24 @@ def patient_lock(output: Path, place: str, cancelled: Callable[[], bool] = lambd
 
     Raises:
         BatchCancelled: as soon as `cancelled` answers True.
+        InputError: if the folder can't be written, or its disk knows no locks.
     """
     from filelock import FileLock, Timeout
 
     folder = output / _FOLDER
-    folder.mkdir(exist_ok=True)
-    lock = FileLock(folder / f"{place.replace('/', '_')}.lock")
-    while True:
-        if cancelled():
-            raise BatchCancelled
-        try:
-            lock.acquire(timeout=_PATIENCE)
-            break
-        except Timeout:
-            continue
+    try:
+        folder.mkdir(exist_ok=True)
+        lock = FileLock(folder / f"{place.replace('/', '_')}.lock")
+        while not lock.is_locked:
+            if cancelled():
+                raise BatchCancelled
+            # Another run's, until it is through.
+            with suppress(Timeout):
+                lock.acquire(timeout=_PATIENCE)
+    except (OSError, NotImplementedError) as error:
+        raise InputError(
+            f"'{folder}' can't hold the locks that keep two runs apart ({error}): check its permissions and disk."
+        ) from error
     try:
         yield
     finally:

@@ -1,7 +1,7 @@
 """What a batch is to do: every map of every patient at every sharpness, and where each result and the table go."""
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from inference_core.batch_outputs import describe_dataset, output_name, write_table
@@ -44,13 +44,11 @@ class BatchPlan:
             InputError: if it can't be written.
         """
         columns = [field.name for field in fields(BatchRow) if field.name != "seconds"]
-        seconds = [field.name for field in fields(BatchRow)].index("seconds")
-        relative = [
+        relative = (
             replace(row, output=Path(row.output).relative_to(self.output).as_posix() if row.output else "n/a")
             for row in rows
-        ]
-        table = [[value for place, value in enumerate(astuple(row)) if place != seconds] for row in relative]
-        write_table(self.table, columns, table)
+        )
+        write_table(self.table, columns, ([getattr(row, column) for column in columns] for row in relative))
 
 
 def plan_batch(
@@ -101,7 +99,7 @@ def plan_batch(
 def _tasks(
     patients: list[PatientFiles], output: Path, sharpness: list[float], metabolites: set[str]
 ) -> list[list[Task]]:
-    """What is to do, patient by patient; a patient without any map of the metabolites has one task without a map."""
+    """What is to do, patient by patient: patients without maps have one task without; those with others only, none."""
     maps_by_output: dict[str, set[Path]] = {}
     tasks = []
     for patient in patients:
@@ -124,8 +122,9 @@ def _of_participants(tasks: list[list[Task]], labels: list[str], study: Path) ->
     found = {label: [own for own in tasks if _label(own[0]) == label] for label in labels}
     missing = [label for label, own in found.items() if not own]
     if missing:
-        there = ", ".join(sorted({_label(own[0]) for own in tasks})[:5])
-        raise InputError(f"'{study}' has no participant {', '.join(missing)}: it has {there} and so on.")
+        there = sorted({_label(own[0]) for own in tasks})
+        few = ", ".join(there[:5]) + (" and so on" if len(there) > 5 else "")
+        raise InputError(f"'{study}' has no participant {', '.join(missing)}: it has {few}.")
     return [own for label in labels for own in found[label]]
 
 

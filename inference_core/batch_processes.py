@@ -15,8 +15,6 @@ from inference_core.errors import InputError
 
 #: Seconds within which a Dask scheduler has to answer.
 _ANSWER = 10
-#: How often a cluster gives a patient whose worker died to another one.
-_RETRIES = 3
 #: One patient at a time in a process, whose results share what the network keeps.
 _TURN = threading.Lock()
 
@@ -36,7 +34,7 @@ class Recipe:
     runtime: str | None = None
 
 
-#: Rows of one patient, as they come.
+#: Called with the rows of one patient.
 PatientRows = Callable[[list[BatchRow]], None]
 
 
@@ -96,8 +94,11 @@ def _in_pool(
 def run_on_cluster(plan: BatchPlan, recipe: Recipe, scheduler: str, done: PatientRows) -> None:
     """Do a plan on the workers of a Dask cluster, which need this package and the same folders.
 
+    The scheduler gives what a worker that dies had in hand to another one, as often as its setting `allowed-failures`
+    says.
+
     Args:
-        plan: what to do.
+        plan: what to do, with absolute paths.
         recipe: with what.
         scheduler: its address, such as tcp://head:8786.
         done: called with each patient's rows.
@@ -116,11 +117,9 @@ def run_on_cluster(plan: BatchPlan, recipe: Recipe, scheduler: str, done: Patien
         raise InputError(
             f"No Dask scheduler answers at '{scheduler}': check the address, and that the scheduler runs."
         ) from error
-    study, output = plan.study.resolve(), plan.output.resolve()
     with client:
         futures = {
-            client.submit(rows_of, tasks, study, output, recipe, pure=False, retries=_RETRIES): tasks
-            for tasks in plan.patients
+            client.submit(rows_of, tasks, plan.study, plan.output, recipe, pure=False): tasks for tasks in plan.patients
         }
         for future in completed(list(futures)):
             tasks = futures.pop(future)

@@ -7,7 +7,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from inference_core.certainty.calibration import Calibration
-from inference_core.certainty.evidence import gather_evidence
+from inference_core.certainty.estimate import super_resolve_with_uncertainty
 from inference_core.conditions import check_sharpness, resolve_metabolite
 from inference_core.errors import InputError
 from inference_core.geometry import SuperResolvedGrid
@@ -91,7 +91,8 @@ def super_resolve_patient(
                 f"The maps of {first[0]} and {name} are not on one grid: give maps of one examination, in the same "
                 "matrix and place."
             )
-        found[name] = _super_resolved(resolver, prepared, name, sharpness, calibration)
+        maps_of = super_resolve_with_uncertainty(resolver, prepared, name, sharpness, calibration)
+        found[name] = MetaboliteResult(prepared, *maps_of)
         if progress is not None:
             progress(done, len(named))
     prepared = [result.prepared for result in found.values()]
@@ -108,12 +109,3 @@ def _named(maps: Mapping[str, sitk.Image]) -> dict[str, sitk.Image]:
             raise InputError(f"There are two maps of {name}: leave one out.")
         named[name] = image
     return named
-
-
-def _super_resolved(
-    resolver: SuperResolver, prepared: PreparedInput, name: str, sharpness: float, calibration: Calibration | None
-) -> MetaboliteResult:
-    if calibration is None:
-        return MetaboliteResult(prepared, resolver.super_resolve(prepared, name, sharpness), None)
-    values, evidence = gather_evidence(resolver, prepared, name, sharpness, list(range(prepared.grid.slices)))
-    return MetaboliteResult(prepared, values, calibration.uncertainty(evidence, name, prepared.n, sharpness))

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Super-resolve the map and write the result with its sidecar."""
     from inference_core.certainty.calibration import load_calibration
-    from inference_core.certainty.evidence import gather_evidence
+    from inference_core.certainty.estimate import super_resolve_with_uncertainty
     from inference_core.conditions import check_sharpness, resolve_metabolite
     from inference_core.errors import InputError
     from inference_core.geometry import super_resolved_image
@@ -55,13 +55,10 @@ def run(arguments: argparse.Namespace) -> int:
     about = describe_result(
         resolver, prepared, metabolite, sharpness, {role: str(path) for role, path in files.items()}
     )
+    values, widths = super_resolve_with_uncertainty(resolver, prepared, metabolite, sharpness, calibration)
     if calibration:
-        values, evidence = gather_evidence(resolver, prepared, metabolite, sharpness, list(range(prepared.grid.slices)))
-        widths = calibration.uncertainty(evidence, metabolite, prepared.n, sharpness)
         described = about | calibration.describe()
         write_result(super_resolved_image(widths, prepared.grid), arguments.uncertainty, described)
-    else:
-        values = resolver.super_resolve(prepared, metabolite, sharpness)
     result = super_resolved_image(values, prepared.grid)
     write_result(result, arguments.output, about)
     spacing = " x ".join(f"{step:.1f}" for step in result.GetSpacing())

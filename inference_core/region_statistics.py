@@ -1,15 +1,8 @@
-"""What a map holds in a region: its volume, level and spread, and whether super-resolution kept the region's signal."""
+"""What a map holds in a region: its volume, level and spread."""
 
 from dataclasses import dataclass
 
 import numpy as np
-import SimpleITK as sitk
-
-from inference_core.errors import InputError
-from inference_core.geometry import resample_finer
-
-#: Each voxel's share of a region is found on a grid so many times as fine.
-_REFINEMENT = 5
 
 
 @dataclass(frozen=True)
@@ -29,46 +22,24 @@ class RegionStatistics:
     high: float
 
 
-def region_share(region: sitk.Image, reference: sitk.Image) -> np.ndarray:
-    """How much of each voxel of a grid lies in a region.
-
-    Args:
-        region: 3-D, above 0 inside, on a grid of its own.
-        reference: 3-D image on the grid that is asked for.
-
-    Returns:
-        float32 `(slice, row, column)`, 0 to 1.
-    """
-    size = reference.GetSize()
-    fine = resample_finer(
-        sitk.Cast(region > 0, sitk.sitkFloat32),
-        size,
-        reference.GetSpacing(),
-        reference.GetOrigin(),
-        reference.GetDirection(),
-        anti_alias=False,
-        factor=_REFINEMENT,
-    )
-    blocks = fine.reshape(size[2], _REFINEMENT, size[1], _REFINEMENT, size[0], _REFINEMENT)
-    return blocks.mean(axis=(1, 3, 5))
-
-
-def region_statistics(values: np.ndarray, share: np.ndarray, valid: np.ndarray, voxel: float) -> RegionStatistics:
+def region_statistics(
+    values: np.ndarray, share: np.ndarray, valid: np.ndarray, voxel: float
+) -> RegionStatistics | None:
     """Statistics of a map in a region.
 
     Args:
         values: the map, `(slice, row, column)`.
-        share: of each voxel in the region, 0 to 1, from `region_share`.
+        share: of each voxel in the region, 0 to 1.
         valid: where the map means something, bool.
         voxel: a voxel's volume, mm^3.
 
-    Raises:
-        InputError: if the map means nothing anywhere in the region.
+    Returns:
+        None if the map means nothing anywhere in the region.
     """
     weights = np.where(valid, share, 0).astype(np.float64)
     total = weights.sum()
     if total == 0:
-        raise InputError("The region holds no voxel of the map's brain: draw it there, or choose another.")
+        return None
     inside = weights > 0
     levels, weights = values[inside].astype(np.float64), weights[inside]
     order = np.argsort(levels, kind="stable")

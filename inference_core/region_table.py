@@ -15,10 +15,11 @@ import torch
 
 from inference_core import kspace
 from inference_core.errors import InputError
-from inference_core.geometry import SuperResolvedGrid, low_resolution_image, super_resolved_image
+from inference_core.footprint import share_in_low_resolution, share_in_super_resolved
+from inference_core.geometry import SuperResolvedGrid
 from inference_core.patient_result import MetaboliteResult, PatientResult
 from inference_core.ratios import Ratio, ratio_map
-from inference_core.region_statistics import region_share, region_statistics
+from inference_core.region_statistics import region_statistics
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class RegionRow:
         region: its name.
         quantity: a metabolite or a ratio.
         volume_ml: of what the super-resolved map covers of the region.
-        mean, median, low, high: of the super-resolved map; `low` and `high` are the 10th and 90th percentile.
+        mean, median, low, high: of the super-resolved map; `low` and `high` are the 10th and 90th percentile. None
+            for a ratio that means nothing anywhere in the region.
         uncertainty: of `mean`: half-width of its 68 % interval; None where the weights have no calibration.
         low_resolution_mean, low_resolution_median, low_resolution_low, low_resolution_high: of the map as measured.
         signal_change: how much more the region holds after super-resolution, as a share, at the input's resolution;
@@ -39,15 +41,15 @@ class RegionRow:
     region: str
     quantity: str
     volume_ml: float
-    mean: float
-    median: float
-    low: float
-    high: float
+    mean: float | None
+    median: float | None
+    low: float | None
+    high: float | None
     uncertainty: float | None
-    low_resolution_mean: float
-    low_resolution_median: float
-    low_resolution_low: float
-    low_resolution_high: float
+    low_resolution_mean: float | None
+    low_resolution_median: float | None
+    low_resolution_low: float | None
+    low_resolution_high: float | None
     signal_change: float | None
 
 
@@ -99,8 +101,7 @@ def _region(name: str, image: sitk.Image, result: PatientResult) -> _Region:
     if not np.any(sitk.GetArrayViewFromImage(image)):
         raise InputError(f"The region '{name}' is empty: draw it, or leave it out.")
     grid = result.grid
-    fine = region_share(image, super_resolved_image(np.zeros(result.brain.shape), grid))
-    coarse = region_share(image, low_resolution_image(np.zeros((grid.slices, grid.rows, grid.columns)), grid))
+    fine, coarse = share_in_super_resolved(image > 0, grid), share_in_low_resolution(image > 0, grid)
     if not (fine * result.brain).any():
         raise InputError(f"The region '{name}' holds no voxel of the maps' brain: draw it there, or leave it out.")
     return _Region(name, fine, coarse)
@@ -127,30 +128,27 @@ def _signal_change(region: _Region, quantity: _Quantity) -> float | None:
 
 
 def _row(region: _Region, quantity: _Quantity, grid: SuperResolvedGrid, signal_change: float | None) -> RegionRow:
-    try:
-        after = region_statistics(quantity.values, region.fine, quantity.valid, float(np.prod(grid.spacing)))
-        before = region_statistics(
-            quantity.measured, region.coarse, quantity.measured_valid, float(np.prod(grid.low_resolution_spacing))
-        )
-    except InputError as error:
-        raise InputError(f"Region '{region.name}', {quantity.name}: {error}") from error
+    after = region_statistics(quantity.values, region.fine, quantity.valid, float(np.prod(grid.spacing)))
+    before = region_statistics(
+        quantity.measured, region.coarse, quantity.measured_valid, float(np.prod(grid.low_resolution_spacing))
+    )
     uncertainty = None
-    if quantity.uncertainty is not None:
+    if after and quantity.uncertainty is not None:
         # Errors of neighbours go together: that of their mean is taken for as large as theirs, never for less.
         uncertainty = float(np.average(quantity.uncertainty, weights=region.fine * quantity.valid))
     return RegionRow(
         region=region.name,
         quantity=quantity.name,
-        volume_ml=after.volume,
-        mean=after.mean,
-        median=after.median,
-        low=after.low,
-        high=after.high,
+        volume_ml=after.volume if after else 0.0,
+        mean=after and after.mean,
+        median=after and after.median,
+        low=after and after.low,
+        high=after and after.high,
         uncertainty=uncertainty,
-        low_resolution_mean=before.mean,
-        low_resolution_median=before.median,
-        low_resolution_low=before.low,
-        low_resolution_high=before.high,
+        low_resolution_mean=before and before.mean,
+        low_resolution_median=before and before.median,
+        low_resolution_low=before and before.low,
+        low_resolution_high=before and before.high,
         signal_change=signal_change,
     )
 

@@ -140,6 +140,12 @@ def test_a_patient_is_one_runs_at_a_time(tmp_path):
     assert order == ["first", "other"]
 
 
+def test_a_folder_that_holds_no_locks_is_refused_in_one_sentence(tmp_path):
+    (tmp_path / ".locks").write_text("a file in the way")
+    with pytest.raises(InputError, match="can't hold the locks"), patient_lock(tmp_path, "sub-01"):
+        pass
+
+
 def test_waiting_for_another_run_can_be_cancelled(tmp_path):
     with (
         patient_lock(tmp_path, "sub-01"),
@@ -179,7 +185,7 @@ def unchanged_environment():
 
 
 @pytest.mark.usefixtures("unchanged_environment")
-def test_a_cluster_whose_worker_is_killed_gives_the_same_results(study, alone, tmp_path, capsys):
+def test_a_cluster_whose_worker_is_killed_gives_the_same_results(study, alone, tmp_path, capsys, monkeypatch):
     distributed = pytest.importorskip("distributed")
     cluster = distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
@@ -188,7 +194,10 @@ def test_a_cluster_whose_worker_is_killed_gives_the_same_results(study, alone, t
         with distributed.Client(cluster) as client:
             workers = client.run(os.getpid)
             outcome = []
-            command = ["batch", str(study), str(tmp_path / "out"), "--scheduler", cluster.scheduler_address, *ARGUMENTS]
+            # Workers have a working directory of their own: where a user is when naming folders is nothing to them.
+            monkeypatch.chdir(study.parent)
+            out = os.path.relpath(tmp_path / "out")
+            command = ["batch", study.name, out, "--scheduler", cluster.scheduler_address, *ARGUMENTS]
             thread = threading.Thread(target=lambda: outcome.append(main(command)))
             thread.start()
             killed = _kill_a_busy_worker(client, workers)
@@ -214,6 +223,8 @@ def _kill_a_busy_worker(client, workers):
 
 
 def test_a_sidecar_tells_no_machine_or_time(alone):
-    for path in alone.rglob("*.json"):
+    sidecars = list(alone.glob("sub-*/mrsi/*.json"))
+    assert len(sidecars) == len(PATIENTS)
+    for path in sidecars:
         told = json.loads(path.read_text(encoding="utf-8"))
         assert not {"Date", "Time", "Seconds", "Host"} & set(told)

@@ -95,6 +95,15 @@ def test_regions_have_their_levels_and_ratios(mri):
         assert rows[name, "NAA"].volume_ml == pytest.approx(np.pi * 14**2 * 9 / 1000, rel=0.03)
 
 
+def test_a_ratio_that_means_nothing_in_a_region_leaves_the_rest_of_the_table(mri):
+    maps = maps_of({"NAA": (8.0, 0.0), "GPC+PCh": (2.0, 4.0)})
+    result = super_resolve_patient(SuperResolver(ZeroFilling(), "cpu"), maps, mri, mri, calibration=CALIBRATION)
+    rows = {r.quantity: r for r in region_rows(result, {"left": region((48, 0), 6.0)}, [Ratio.parse("tCho/NAA")])}
+    assert rows["tCho"].mean == pytest.approx(4, rel=0.1)
+    assert (rows["tCho/NAA"].volume_ml, rows["tCho/NAA"].mean, rows["tCho/NAA"].uncertainty) == (0, None, None)
+    assert as_csv([rows["tCho/NAA"]]).splitlines()[1].startswith("left,tCho/NAA,0,,,,,,")
+
+
 def test_made_up_signal_shows(mri):
     result = super_resolve_patient(SuperResolver(Brighter(), "cpu"), maps_of(LEVELS), mri, mri)
     (row, _) = region_rows(result, {"right": region((-25, 0))})

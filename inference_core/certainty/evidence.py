@@ -70,7 +70,7 @@ def gather_evidence(
         seen = symmetry.of(prepared)
         outputs.append(symmetry.undone(apart.super_resolve(seen, metabolite, sharpness, slices, report)))
     maps, brain = outputs[0], prepared.brain[slices]
-    t1, flair = (_on_maps_grid(image[slices]) for image in (prepared.t1, prepared.flair))
+    t1, flair = (on_maps_grid(image[slices]) for image in (prepared.t1, prepared.flair))
     unexplained = [unexplained_part(*arrays) for arrays in zip(maps, t1, flair, brain, strict=True)]
     levels = [np.median(values[inside]) if inside.any() else 0.0 for values, inside in zip(maps, brain, strict=True)]
     return maps, Evidence(
@@ -80,8 +80,8 @@ def gather_evidence(
     )
 
 
-def _on_maps_grid(mri: np.ndarray) -> np.ndarray:
-    """T1 or FLAIR's mean in each map voxel, `(slice, 64, 64)`."""
+def on_maps_grid(mri: np.ndarray) -> np.ndarray:
+    """The mean of MRI slabs `(slice, 192, 192, 3)` in each map voxel, `(slice, 64, 64)`."""
     side, factor = SUPER_RESOLVED_MATRIX, MRI_UPSAMPLING
     return mri.reshape(-1, side, factor, side, factor, factor).mean(axis=(2, 4, 5))
 

@@ -9,8 +9,8 @@ import torch
 
 from inference_core import kspace
 from inference_core.certainty.calibration import EVIDENCE
-from inference_core.certainty.evidence import gather_evidence
-from inference_core.conditions import METABOLITES, MRI_UPSAMPLING, SUPER_RESOLVED_MATRIX
+from inference_core.certainty.evidence import gather_evidence, on_maps_grid
+from inference_core.conditions import METABOLITES
 from inference_core.data.simulated import Lesions, SimulatedSlices
 from inference_core.data.slice_set import SliceSet
 from inference_core.geometry import super_resolved_grid
@@ -56,13 +56,11 @@ def prepare_slices(slices: SliceSet, metabolite: int, n: int) -> PreparedInput:
     """Simulated slices as `SuperResolver.prepare` would give them, at an input resolution."""
     low_resolution = kspace.low_resolution(torch.from_numpy(slices.acquired[metabolite]), (n, n))
     t1 = slices.t1.astype(np.float32)
-    side, factor = SUPER_RESOLVED_MATRIX, MRI_UPSAMPLING
-    share = (t1 > 0).reshape(-1, side, factor, side, factor, factor).mean(axis=(2, 4, 5))
     return PreparedInput(
         low_resolution=low_resolution.numpy(),
         t1=t1,
         flair=slices.flair.astype(np.float32),
-        brain=share > 0.5,
+        brain=on_maps_grid(t1 > 0) > 0.5,
         scales=slice_scale(low_resolution).flatten().numpy(),
         n=n,
         grid=super_resolved_grid(sitk.Image(n, n, len(t1), sitk.sitkFloat32)),

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inference_core import __version__
-from inference_core.errors import InputError
 from inference_core.outputs import atomic_path
 from inference_core.preparation.prepared_patient import PreparedMaps, PreparedPatient
 from inference_core.preparation.quality_figures import map_figure, png, registration_figure
@@ -98,10 +97,8 @@ def write_refusal(output: Path, place: str, name: str, refused: RegistrationRefu
 
 
 def _write(path: Path, **content) -> Path:
-    try:
-        from jinja2 import Environment, StrictUndefined
-    except ImportError as error:
-        raise InputError("The quality report needs jinja2 and matplotlib: install mrsi-superres[prepare].") from error
+    from jinja2 import Environment, StrictUndefined
+
     template = Environment(autoescape=True, undefined=StrictUndefined).from_string(
         _TEMPLATE.read_text(encoding="utf-8")
     )

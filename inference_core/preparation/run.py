@@ -71,13 +71,13 @@ def _reported(
     prepared: PreparedPatient, settings: PreparationSettings, output: Path, study: Path | None
 ) -> tuple[str, ...]:
     """Write a patient's quality report; a warning if it can't be, since what it is about is complete."""
-    try:
+
+    def write() -> None:
         from inference_core.preparation.quality_report import write_quality_report
 
         write_quality_report(output, prepared, settings, sources_for_sidecars(prepared, study))
-    except (ImportError, InputError, OSError) as error:
-        return (f"There is no quality report: {error}",)
-    return ()
+
+    return _warned(write)
 
 
 def _refused(error: Exception, parts: PatientParts, output: Path) -> tuple[str, ...]:
@@ -86,12 +86,23 @@ def _refused(error: Exception, parts: PatientParts, output: Path) -> tuple[str, 
 
     if not isinstance(error, RegistrationRefused):
         return ()
-    try:
+
+    def write() -> None:
         from inference_core.preparation.quality_report import write_refusal
 
         write_refusal(output, parts.place, parts.name, error)
-    except (ImportError, InputError, OSError) as problem:
-        return (f"There is no quality report: {problem}",)
+
+    return _warned(write)
+
+
+def _warned(write: Callable[[], None]) -> tuple[str, ...]:
+    """What stood in the way of a report, if anything did."""
+    try:
+        write()
+    except ImportError as error:
+        return (f"There is no quality report ({error}): install mrsi-superres[prepare].",)
+    except (InputError, OSError) as error:
+        return (f"There is no quality report: {error}",)
     return ()
 
 
