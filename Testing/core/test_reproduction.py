@@ -63,8 +63,10 @@ def test_a_budget_is_shared_out_evenly():
     methods = choose_methods(["single-scale", "unconditioned"])
     seconds = {"single-scale": 1.0, "unconditioned": 2.0}
     # Nine networks at 1 s and one at 2 s a step.
-    assert share_out(11 * 5 * 100, methods, seconds, 10_000) == (5, 100)
-    assert share_out(11 * 2 * 70, methods, seconds, 10_000) == (2, 70)
+    full = 11 * 5 * 10_000
+    assert share_out(full / 4, methods, seconds, 10_000) == (2, 6250)
+    assert share_out(full * 0.64, methods, seconds, 10_000) == (4, 8000)
+    assert share_out(full / 100, methods, seconds, 10_000) == (1, 500)
     assert share_out(11, methods, seconds, 10_000) == (1, 1)
     assert share_out(1e9, methods, seconds, 10_000) == (5, 10_000)
 

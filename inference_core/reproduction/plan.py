@@ -1,6 +1,7 @@
 """What is to be done: which methods, how many folds and steps, within a budget; fixed once a run has begun."""
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,8 +14,6 @@ from inference_core.reproduction.methods import TrainedMethod
 
 #: Epochs that the paper trains for, and its batch.
 PAPER_EPOCHS, BATCH_SIZE = 100, 8
-#: With fewer steps than this a fold is not worth training: then there are fewer folds.
-_FEWEST_STEPS = 60
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -78,7 +77,7 @@ def parse_budget(text: str) -> float:
 def share_out(
     budget: float, methods: Sequence[TrainedMethod], step_seconds: Mapping[str, float], full_steps: int
 ) -> tuple[int, int]:
-    """Folds and steps that a budget is enough for: the same number of steps for each network.
+    """Folds and steps that a budget is enough for: both scaled by the same share, each network with the same steps.
 
     Args:
         budget: seconds.
@@ -90,7 +89,7 @@ def share_out(
     if not each:
         return FOLDS, 0
     affordable = budget / each
-    folds = min(FOLDS, max(1, int(affordable // _FEWEST_STEPS)))
+    folds = min(FOLDS, max(1, round(FOLDS * math.sqrt(affordable / (FOLDS * full_steps)))))
     return folds, max(1, min(full_steps, int(affordable / folds)))
 
 
