@@ -58,8 +58,9 @@ class Calibration:
     def describe(self) -> dict[str, Any]:
         """What `json` can write about a map of uncertainties."""
         return {
-            "Description": "Half-width of the interval around each super-resolved value that held the true value in "
-            "68 % of the voxels of simulated patients. For research, not for diagnosis.",
+            "Description": "Half-width of the interval around each super-resolved value that is made to hold the true "
+            "value in at least 68 % of the voxels, in ordinary tissue, tumours and spots that MRI does not show, of "
+            "simulated patients. For research, not for diagnosis.",
             "HalfWidth95Factor": self.factor_95,
         }
 

@@ -68,17 +68,32 @@ def fit_coefficients(samples: Samples, evidence: tuple[str, ...] = EVIDENCE) -> 
 
 
 def conform(samples: Samples, coefficients: np.ndarray) -> tuple[np.ndarray, float]:
-    """Coefficients whose intervals hold 68 % of the samples, and the factor by which 95 % intervals are wider.
+    """Coefficients whose intervals hold 68 % of the samples at least, and how much wider those are that hold 95 %.
+
+    What a voxel is cannot be told beforehand, so that the intervals have to be wide enough for each region of
+    `REGIONS`: they are as wide as the one that errs most needs, and wider than needed elsewhere.
 
     Args:
         samples: of patients that the coefficients were not fitted on.
         coefficients: from `fit_coefficients`.
     """
-    ratio, weights = np.abs(samples.error) / _half_widths(samples, coefficients), balanced_weights(samples)
-    inner, outer = (_quantile(ratio, weights, share) for share in (0.68, 0.95))
-    scaled = coefficients.copy()
+    ratio, scaled = np.abs(samples.error) / _half_widths(samples, coefficients), coefficients.copy()
+    resolutions = np.unique(samples.n)
+    needed = [np.log(_widest(ratio, samples, 0.68, samples.n == n)) for n in resolutions]
+    # Each n has few lesions, so that a law in n is fitted to what they need.
+    terms = condition_terms(resolutions, 0.0)[:, : min(2, len(resolutions))]
+    law = np.linalg.lstsq(terms, needed, rcond=None)[0]
+    scaled[..., : len(law)] += 2 * law
+    ratio = np.abs(samples.error) / _half_widths(samples, scaled)
+    inner, outer = (_widest(ratio, samples, share) for share in (0.68, 0.95))
     scaled[..., 0] += 2 * np.log(inner)
     return scaled, outer / inner
+
+
+def _widest(ratio: np.ndarray, samples: Samples, share: float, chosen: np.ndarray | bool = True) -> float:
+    """The largest of the regions' quantiles."""
+    regions = [chosen & (samples.region == index) for index in range(len(REGIONS))]
+    return max(_quantile(ratio[own], samples.weight[own], share) for own in regions if own.any())
 
 
 def coverage(samples: Samples, coefficients: np.ndarray, factor_95: float) -> dict[str, dict[str, float]]:
