@@ -131,29 +131,58 @@ def ratio_map(
         InputError: for a map that is missing, or a denominator that is zero, within its uncertainty, everywhere.
     """
     ratio.require(maps)
-    numerator, denominator = (
-        sum(maps[name].astype(np.float64) for name in names) for names in (ratio.numerator, ratio.denominator)
+    least = least_denominator(ratio, maps, brain) if uncertainties is None else 0.0
+    found = ratio_in_part(ratio, maps, brain, least, uncertainties)
+    if not found.mask.any():
+        raise InputError(means_nothing(ratio))
+    return found
+
+
+def means_nothing(ratio: Ratio) -> str:
+    """What to say of a ratio whose denominator is zero everywhere."""
+    return (
+        f"The ratio {ratio.name} means nothing anywhere: {_written(ratio.denominator)} is zero throughout the brain, "
+        "or within its uncertainty of zero."
     )
-    if uncertainties is None:
-        level = np.median(denominator[brain]) if brain.any() else 0.0
-        mask = brain & (denominator > max(_LEAST_SHARE * level, 0.0))
-    else:
+
+
+def least_denominator(ratio: Ratio, maps: dict[str, np.ndarray], brain: np.ndarray) -> float:
+    """Where no uncertainty is known: the value up to which a denominator counts as zero, in the maps' unit."""
+    denominator = _sum_of(maps, ratio.denominator)
+    return max(_LEAST_SHARE * float(np.median(denominator[brain])), 0.0) if brain.any() else 0.0
+
+
+def ratio_in_part(
+    ratio: Ratio,
+    maps: dict[str, np.ndarray],
+    brain: np.ndarray,
+    least: float,
+    uncertainties: dict[str, np.ndarray] | None = None,
+) -> RatioMap:
+    """A ratio in some of a patient's slices, where it may mean nothing anywhere.
+
+    Args:
+        ratio, maps, brain, uncertainties: as `ratio_map`.
+        least: up to which value a denominator counts as zero, whatever the uncertainties.
+    """
+    numerator, denominator = (_sum_of(maps, names) for names in (ratio.numerator, ratio.denominator))
+    mask = brain & (denominator > least)
+    if uncertainties is not None:
         above, below = (
             np.sqrt(sum(np.square(uncertainties[name]) for name in names))
             for names in (ratio.numerator, ratio.denominator)
         )
-        mask = brain & (denominator > _STANDARD_ERRORS * below)
-    if not mask.any():
-        raise InputError(
-            f"The ratio {ratio.name} means nothing anywhere: {_written(ratio.denominator)} is zero throughout the "
-            "brain, or within its uncertainty of zero."
-        )
+        mask &= denominator > _STANDARD_ERRORS * below
     divisor = np.where(mask, denominator, 1)
     values = np.where(mask, numerator / divisor, 0).astype(np.float32)
     if uncertainties is None:
         return RatioMap(values, None, mask)
     spread = np.sqrt(above**2 + (values * below) ** 2) / divisor
     return RatioMap(values, np.where(mask, spread, 0).astype(np.float32), mask)
+
+
+def _sum_of(maps: dict[str, np.ndarray], names: tuple[str, ...]) -> np.ndarray:
+    return sum(maps[name].astype(np.float64) for name in names)
 
 
 def normalised(found: RatioMap, reference: np.ndarray) -> RatioMap:

@@ -1,4 +1,4 @@
-"""A patient's maps of several metabolites: those in the scene that lie on one grid and say which metabolite they show."""
+"""A patient's maps of several metabolites: those in the scene on one grid whose names say what they show."""
 
 from collections.abc import Iterable
 from dataclasses import replace

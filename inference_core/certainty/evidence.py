@@ -6,7 +6,7 @@ network; where they do not, as in a spot that MRI does not show, it had the meas
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -61,6 +61,9 @@ def gather_evidence(
         InputError: as `SuperResolver.super_resolve`.
     """
     apart, outputs, total = resolver.apart(), [], len(SYMMETRIES) * len(slices)
+    # Of one slice of many, the others need no mirroring.
+    chosen = {name: getattr(prepared, name)[slices] for name in ("low_resolution", "t1", "flair", "brain", "scales")}
+    prepared, places = replace(prepared, **chosen), list(range(len(slices)))
     for index, symmetry in enumerate(SYMMETRIES):
 
         def report(done: int, _: int, before: int = index * len(slices)) -> None:
@@ -68,9 +71,9 @@ def gather_evidence(
                 progress(before + done, total)
 
         seen = symmetry.of(prepared)
-        outputs.append(symmetry.undone(apart.super_resolve(seen, metabolite, sharpness, slices, report)))
-    maps, brain = outputs[0], prepared.brain[slices]
-    t1, flair = (on_maps_grid(image[slices]) for image in (prepared.t1, prepared.flair))
+        outputs.append(symmetry.undone(apart.super_resolve(seen, metabolite, sharpness, places, report)))
+    maps, brain = outputs[0], prepared.brain
+    t1, flair = (on_maps_grid(image) for image in (prepared.t1, prepared.flair))
     unexplained = [unexplained_part(*arrays) for arrays in zip(maps, t1, flair, brain, strict=True)]
     levels = [np.median(values[inside]) if inside.any() else 0.0 for values, inside in zip(maps, brain, strict=True)]
     return maps, Evidence(
