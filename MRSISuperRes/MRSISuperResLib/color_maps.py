@@ -8,7 +8,11 @@ _ANCHORS = {
     "Viridis": "440154 472d7b 3b528b 2c728e 21918c 28ae80 5ec962 addc30 fde725",
     "Inferno": "000004 210c4a 57106e 8a226a bc3754 e45a31 f98e09 f9cb35 fcffa4",
     "Plasma": "0d0887 4c02a1 7e03a8 a92395 cc4778 e56b5d f89540 fdc527 f0f921",
+    # What the network took away, nothing, what it added: after "RdBu" of ColorBrewer, reversed.
+    "Difference": "053061 2166ac 4393c3 92c5de f7f7f7 f4a582 d6604d b2182b 67001f",
 }
+#: Maps whose middle means nothing and is left transparent: this share of the colours to each side.
+_TRANSPARENT_MIDDLE = {"Difference": 0.04}
 _COUNT = 256
 
 
@@ -16,7 +20,7 @@ def color_node(name: str):
     """The scene's colour table of a name, made if the scene has none.
 
     Args:
-        name: "Viridis", "Inferno", "Plasma", or the name of a colour table that Slicer always has.
+        name: "Viridis", "Inferno", "Plasma", "Difference", or the name of a colour table that Slicer always has.
 
     Raises:
         ValueError: if there is no such table.
@@ -42,5 +46,6 @@ def _make(name: str):
     node.SetAttribute("Category", "MRSI")
     node.SetNumberOfColors(_COUNT)
     for index, (red, green, blue) in enumerate(colors):
-        node.SetColor(index, f"{index}", red, green, blue, 1.0)
+        visible = abs(index / (_COUNT - 1) - 0.5) >= _TRANSPARENT_MIDDLE.get(name, 0.0)
+        node.SetColor(index, f"{index}", red, green, blue, float(visible))
     return slicer.mrmlScene.AddNode(node)

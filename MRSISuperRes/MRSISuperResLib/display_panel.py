@@ -3,7 +3,9 @@
 import slicer
 
 from MRSISuperResLib.comparison import Comparison
-from MRSISuperResLib.overlay import Look, Overlay, align_views, bring_into_view, data_window, show_colors, show_legend
+from MRSISuperResLib.front import Front
+from MRSISuperResLib.overlay import Look, Overlay, align_views, bring_into_view, data_window, show_colors
+from MRSISuperResLib.result_certainty import ResultCertainty
 from MRSISuperResLib.result_volume import ResultVolume
 
 
@@ -19,12 +21,15 @@ class DisplayPanel:
         self.parameters = None
         self.overlay = Overlay()
         self.comparison = Comparison(self.overlay)
+        self.front = Front(self.overlay)
+        self._certainty = ResultCertainty()
         self._result: ResultVolume | None = None
         self._applied: tuple | None = None
         ui.windowButton.connect("clicked(bool)", self._on_window)
         ui.alignButton.connect("clicked(bool)", self._on_align)
         ui.sideBySideButton.connect("clicked(bool)", self._on_side_by_side)
         ui.flickerButton.connect("clicked(bool)", self._on_flicker)
+        ui.differenceButton.connect("clicked(bool)", self._on_difference)
 
     @property
     def look(self) -> Look:
@@ -44,31 +49,33 @@ class DisplayPanel:
         self.ui.sideBySideButton.enabled = node is not None and views
         self.ui.alignButton.enabled = self.parameters.metaboliteMap is not None and views
 
-    def adopt(self, result: ResultVolume | None) -> None:
+    def adopt(self, result: ResultVolume | None, certainty: ResultCertainty) -> None:
         """Go on with a result that is displayed already, or with none."""
         self.end_comparison()
-        self._result = result
+        self._result, self._certainty = result, certainty
         self._applied = self._wanted()
         if result is not None and result.node.GetDisplayNode() is not None:
             # Its colour table may not have come back with the scene.
             show_colors(result.node, self.look)
+            self.show_front()
 
-    def result_changed(self, result: ResultVolume, to_front: bool) -> None:
+    def result_changed(self, result: ResultVolume, certainty: ResultCertainty, to_front: bool) -> None:
         """New pixels are in a result.
 
         Args:
             result: complete or not.
+            certainty: what is known of it.
             to_front: lay it over the reference and bring it into view.
         """
         new = self._result is None or result.node is not self._result.node
-        self._result = result
+        self._result, self._certainty = result, certainty
         if new or result.node.GetDisplayNode().GetColorNode() is None:
             # The map knows the range before the result is complete, and does not change with lambda.
             show_colors(result.node, self.look, data_window(result.map_node))
         if to_front:
             self.overlay.show(result.node, self.reference, self.look)
             bring_into_view(result.node)
-        show_legend(result.node, result.label.title)
+        self.show_front()
         self._applied = self._wanted()
         self.comparison.update(result.map_node, result.node, self.reference, self.look)
 
@@ -76,11 +83,12 @@ class DisplayPanel:
         """Nothing is computed any more, and the result is whole."""
         if complete:
             self.overlay.forget()
-        show_legend(result.node, result.label.title)
+        self.show_front()
 
     def result_gone(self) -> None:
         """The result was given up before it was whole: give the views back what they showed."""
         self.end_comparison()
+        self.front.remove(None)
         self.overlay.take_back()
         self._result = None
 
@@ -90,34 +98,54 @@ class DisplayPanel:
             return
         self._applied = self._wanted()
         show_colors(result.node, self.look)
-        for node in (result.node, self.comparison.input_node):
+        self.show_front()
+        for node in (result.node, self.comparison.input_node, *self.front.nodes):
             if node is not None:
                 self.overlay.restyle(node, self.reference, self.look)
         self.comparison.update(result.map_node, result.node, self.reference, self.look)
+
+    def show_front(self) -> None:
+        """Show the result in the way that the section says, as far as what that takes is known."""
+        result = self._result
+        if result is None or not result.exists or result.label is None or self.comparison.flickering:
+            return
+        difference = bool(self.ui.differenceButton.checked)
+        self.front.show(result, self._certainty, self.look, self.parameters.fadeUncertain, difference)
+
+    def show_plainly(self) -> None:
+        """Show the result itself, as a scene can be saved with; `show_front` goes back."""
+        if self._result is not None and self._result.exists:
+            self.front.remove(self._result.node)
 
     def end_flicker(self) -> None:
         """Stop showing the input in turn."""
         self.comparison.end_flicker()
         self.ui.flickerButton.checked = False
+        self.show_front()
 
     def end_comparison(self) -> None:
         """Show the result alone."""
         self.comparison.end()
-        self.ui.sideBySideButton.checked = self.ui.flickerButton.checked = False
+        self.show_plainly()
+        for button in (self.ui.sideBySideButton, self.ui.flickerButton, self.ui.differenceButton):
+            button.checked = False
 
     def forget(self) -> None:
         """Let go of all nodes, touching none."""
         self.comparison.forget()
+        self.front.forget()
         self.overlay.forget()
-        self.ui.sideBySideButton.checked = self.ui.flickerButton.checked = False
+        for button in (self.ui.sideBySideButton, self.ui.flickerButton, self.ui.differenceButton):
+            button.checked = False
         self._result = self._applied = None
 
     def _wanted(self) -> tuple:
-        return self.look, self.reference
+        return self.look, self.reference, self.parameters.fadeUncertain
 
     def _on_window(self, _checked=False) -> None:
         node = self.parameters.result
         show_colors(node, self.look, data_window(node))
+        self.show_front()
         self.comparison.update(self.parameters.metaboliteMap, node, self.reference, self.look)
 
     def _on_align(self, _checked=False) -> None:
@@ -133,6 +161,14 @@ class DisplayPanel:
 
     def _on_flicker(self, checked) -> None:
         if checked:
+            # The result as it is takes turns with the map as it is.
+            self.ui.differenceButton.checked = False
+            self.show_plainly()
             self.comparison.start_flicker(self.parameters.metaboliteMap, self.parameters.result, self.look)
         else:
-            self.comparison.end_flicker()
+            self.end_flicker()
+
+    def _on_difference(self, checked) -> None:
+        if checked and self.comparison.flickering:
+            self.end_flicker()
+        self.show_front()

@@ -14,10 +14,23 @@ from dataclasses import dataclass
 import qt
 
 from inference_core.errors import InputError
-from MRSISuperResLib.computation import Computation, Failed, Finished, Model, Prepared, Request, SlicesDone
+from MRSISuperResLib.computation import (
+    CertaintyDone,
+    CertaintyFinished,
+    Computation,
+    Failed,
+    Finished,
+    Model,
+    Prepared,
+    Request,
+    SlicesDone,
+)
+from MRSISuperResLib.patient_maps import images_of_maps, maps_beside
+from MRSISuperResLib.quantity import Quantity
+from MRSISuperResLib.result_certainty import ResultCertainty
 from MRSISuperResLib.result_volume import ResultLabel, ResultVolume, result_of
 from MRSISuperResLib.shown_slice import ijk_to_world, shown_slice
-from MRSISuperResLib.volumes import PatientImages, ijk_to_frame, images_key, patient_images
+from MRSISuperResLib.volumes import PatientImages, ijk_to_frame, images_key
 
 #: Seconds that the main thread waits for the computing thread, per turn of the event loop.
 _PATIENCE = 0.012
@@ -27,14 +40,38 @@ _INTERVAL = 2
 
 @dataclass(frozen=True)
 class Wish:
-    """What the user wants to see: nodes, and how."""
+    """What the user wants to see: nodes, and how.
+
+    Attributes:
+        quantity: what `map_node` shows, or a ratio of that and what other maps on its grid show.
+        certainty: whether the result's uncertainty is wanted, too, once the hand rests.
+    """
 
     map_node: object
     t1_node: object
     flair_node: object
-    metabolite: str
+    quantity: Quantity
     sharpness: float
     model: Model
+    certainty: bool = True
+
+    def maps(self) -> dict[str, object]:
+        """The volume nodes that it takes, by metabolite.
+
+        Raises:
+            InputError: if a ratio's maps are not all there.
+        """
+        if self.quantity.ratio is None or self.map_node is None:
+            return dict.fromkeys(self.quantity.metabolites, self.map_node)
+        return self.quantity.choose(maps_beside(self.map_node))
+
+    def key(self) -> tuple:
+        """Equal as long as the images stay as they are.
+
+        Raises:
+            InputError: if they can't be used.
+        """
+        return tuple(images_key(node, self.t1_node, self.flair_node) for node in self.maps().values())
 
 
 class Listener:
@@ -55,6 +92,9 @@ class Listener:
     def on_failed(self, sentence: str) -> None:
         """The wish can't be fulfilled."""
 
+    def on_certainty(self) -> None:
+        """What is known of the result's uncertainty has changed."""
+
 
 class LiveUpdate:
     """See the module's docstring.
@@ -67,14 +107,17 @@ class LiveUpdate:
     def __init__(self, computation: Computation, listener: Listener):
         self._computation = computation
         self._listener = listener
-        self._images: PatientImages | None = None
+        self._images: dict[str, PatientImages] | None = None
+        self._images_key: tuple | None = None
         self._wish: Wish | None = None
         self._request: Request | None = None
-        self._wishes: dict[int, Wish] = {}
+        self._wishes: dict[int, tuple[Wish, str]] = {}
         self._prepared: dict[int, Prepared] = {}
         self._shown_from: tuple | None = None
         self._complete_from: tuple | None = None
         self.result: ResultVolume | None = None
+        self.certainty = ResultCertainty()
+        self._estimating: Request | None = None
         self._drawing = threading.Event()
         self._timer = qt.QTimer()
         self._timer.setInterval(_INTERVAL)
@@ -85,23 +128,32 @@ class LiveUpdate:
         """Whether a wish is being fulfilled."""
         return self._request is not None
 
+    @property
+    def busy(self) -> bool:
+        """Whether anything is computed: a wish, or how certain its result is."""
+        return self._request is not None or self._estimating is not None
+
     def wish(self, wish: Wish) -> None:
         """Fulfil this wish, instead of any before it.
 
         Raises:
             InputError: if the nodes can't be used; the wish before goes on.
         """
-        key = images_key(wish.map_node, wish.t1_node, wish.flair_node)
-        if self._images is None or self._images.key != key:
-            self._images = patient_images(wish.map_node, wish.t1_node, wish.flair_node)
+        key = wish.key()
+        if self._images_key != key:
+            self._images = images_of_maps(wish.maps(), wish.t1_node, wish.flair_node, wish.quantity.metabolites)
+            self._images_key = key
+        self._end_estimate()
         if self._wish is not None and self._request is not None and not self._same_patient(wish):
             # Of another patient, nothing more may be shown, not even what is on its way.
             self._request.cancelled.set()
             self._abandon()
         self._wish = wish
-        request = Request(self._images, wish.metabolite, wish.sharpness, wish.model, self._shown())
+        request = Request(
+            self._images, wish.quantity, wish.sharpness, wish.model, self._shown(), certainty=wish.certainty
+        )
         self._request = request
-        self._wishes[request.number] = wish
+        self._wishes[request.number] = wish, _names(wish.maps())
         self._computation.request(request)
         self._listener.on_working(0, 0)
         self._timer.start()
@@ -109,6 +161,7 @@ class LiveUpdate:
     def cancel(self) -> None:
         """Give up, and return to the last complete result. Returns at once; the thread follows within a slice."""
         if self._request is None:
+            self._stop_estimate()
             return
         self._end()
         self._abandon()
@@ -118,33 +171,37 @@ class LiveUpdate:
         """Give up, and leave all volumes as they are: they, or the scene, are going away."""
         working = self._request is not None
         self._end()
-        self._images = self._wish = self.result = None
+        self._images = self._images_key = self._wish = self.result = None
+        self.certainty.forget()
         if working:
             self._listener.on_idle(False)
 
     def adopt(self, result: ResultVolume | None) -> None:
         """Go on writing into a result volume that the scene has, or start a new one for None."""
+        self._stop_estimate()
         self.result = result
+        self.certainty.adopt(result)
         self._shown_from = self._complete_from = None
 
-    def is_current(self, nodes: tuple, model: Model) -> bool:
-        """Whether the result shown was computed from what the map, T1 and FLAIR nodes hold now, with this model.
+    def is_current(self, wish: Wish) -> bool:
+        """Whether the result shown was computed from what the wish's nodes hold now, with its model.
 
         A result that the scene brought along is taken at its word on what it was made from.
         """
-        if self._shown_from is None:
-            label = self.result.label
-            names = tuple(node.GetName() if node is not None else "" for node in nodes)
-            return names == (label.map_name, label.t1_name, label.flair_name)
         try:
-            return self._shown_from == (images_key(*nodes), model)
+            if self._shown_from is None:
+                label = self.result.label
+                names = tuple(node.GetName() if node is not None else "" for node in (wish.t1_node, wish.flair_node))
+                return (_names(wish.maps()), *names) == (label.map_name, label.t1_name, label.flair_name)
+            return self._shown_from == (wish.key(), wish.model)
         except InputError:
             return False
 
     def look(self) -> None:
         """Begin with the slice that is shown now; call when the user scrolls."""
-        if self._request is not None:
-            self._request.shown = self._shown()
+        for request in (self._request, self._estimating):
+            if request is not None:
+                request.shown = self._shown()
 
     def close(self) -> None:
         """Forget everything and stop the timer."""
@@ -159,14 +216,27 @@ class LiveUpdate:
             self._request.cancelled.set()
             self._computation.drop_pending()
         self._request = None
+        self._end_estimate()
         self._wishes.clear()
         self._prepared.clear()
         self._timer.stop()
+
+    def _end_estimate(self) -> None:
+        if self._estimating is not None:
+            self._estimating.cancelled.set()
+            self._estimating = None
+            self.certainty.stopped()
+
+    def _stop_estimate(self) -> None:
+        if self._estimating is not None:
+            self._end()
+            self._listener.on_certainty()
 
     def _abandon(self) -> None:
         self._shown_from = self._complete_from
         if self.result is not None and not self.result.abandon():
             self.result = None
+        self.certainty.abandon(self.result)
 
     def _shown(self) -> int:
         node = self._wish.map_node
@@ -179,13 +249,13 @@ class LiveUpdate:
         self._drawing.set()
         self.look()
         deadline = time.monotonic() + _PATIENCE
-        while self._request is not None and (patience := deadline - time.monotonic()) > 0:
+        while self.busy and (patience := deadline - time.monotonic()) > 0:
             try:
                 message = self._computation.messages.get(timeout=patience)
             except queue.Empty:
                 return
             self._handle(message)
-            if isinstance(message, SlicesDone):
+            if isinstance(message, SlicesDone | CertaintyDone):
                 return
 
     def _handle(self, message) -> None:
@@ -198,7 +268,15 @@ class LiveUpdate:
             case SlicesDone():
                 self._handle_slices(message)
             case Finished() if request is self._request:
-                self._finish(complete=message.complete)
+                self._finish(message)
+            case CertaintyDone() if request is self._estimating:
+                self._handle_certainty(message)
+            case CertaintyFinished() if request is self._estimating:
+                if message.details:
+                    logging.error(message.details)
+                self._end()
+                self.certainty.finished(message.sentence)
+                self._listener.on_certainty()
             case Failed() if request is self._request:
                 if message.details:
                     logging.error(message.details)
@@ -214,24 +292,40 @@ class LiveUpdate:
             self._listener.on_working(0, message.grid.slices)
 
     def _handle_slices(self, message: SlicesDone) -> None:
-        wish, prepared = self._wishes[message.request.number], self._prepared[message.request.number]
+        request = message.request
+        wish, label, prepared = self._running(request)
         first = self._ensure_result(wish.map_node)
+        self._shown_from = tuple(own.key for own in request.images.values()), wish.model
+        self.certainty.new_result(request, label, prepared.grid)
+        self.certainty.add_slices(message)
+        self.result.write(request, label, prepared.grid, message.indices, message.values)
+        self._listener.on_result(self.result, first)
+        self._drawing = message.taken
+        if request is self._request:
+            self._listener.on_working(len(self.result.slices_done), prepared.grid.slices)
+
+    def _handle_certainty(self, message: CertaintyDone) -> None:
+        request = message.request
+        wish, label, prepared = self._running(request)
+        if request.quantity.ratio:
+            # Only now is known where its denominator may as well be zero.
+            self.result.write(request, label, prepared.grid, message.indices, message.values)
+        self.certainty.write(message, wish.map_node, label, prepared.grid)
+        self._listener.on_certainty()
+
+    def _running(self, request: Request) -> tuple[Wish, ResultLabel, Prepared]:
+        (wish, map_name), prepared = self._wishes[request.number], self._prepared[request.number]
         label = ResultLabel(
-            metabolite=wish.metabolite,
+            metabolite=wish.quantity.name,
             sharpness=wish.sharpness,
             n=prepared.n,
-            map_name=wish.map_node.GetName(),
+            map_name=map_name,
             t1_name=wish.t1_node.GetName(),
             flair_name=wish.flair_node.GetName(),
             weights=prepared.weights,
             device=prepared.device,
         )
-        self._shown_from = message.request.images.key, wish.model
-        self.result.write(message.request, label, prepared.grid, message.indices, message.values)
-        self._listener.on_result(self.result, first)
-        self._drawing = message.taken
-        if message.request is self._request:
-            self._listener.on_working(len(self.result.slices_done), prepared.grid.slices)
+        return wish, label, prepared
 
     def _ensure_result(self, map_node) -> bool:
         """Have a result volume for the map; whether it is a new one."""
@@ -241,17 +335,34 @@ class LiveUpdate:
         self.result = ResultVolume.create(map_node) if existing is None else ResultVolume(existing, map_node)
         return existing is None
 
-    def _finish(self, complete: bool) -> None:
-        self._end()
+    def _finish(self, message: Finished) -> None:
+        request, complete = self._request, message.complete
+        if complete and request.certainty:
+            # It goes on with the uncertainty, of which the timer hears.
+            self._request = None
+            self._estimating = request
+            self._wishes = {request.number: self._wishes[request.number]}
+            self._prepared = {request.number: self._prepared[request.number]}
+            self.certainty.begin(message)
+        else:
+            self._end()
+            if complete:
+                self.certainty.begin(message)
+                self.certainty.stopped()
         if complete:
             self._complete_from = self._shown_from
         self._listener.on_idle(complete)
 
 
-def ready(map_node, t1_node, flair_node) -> str:
-    """ "" if a super-resolution of these nodes can be tried, else one sentence on what is missing."""
+def _names(maps: dict[str, object]) -> str:
+    return ", ".join(node.GetName() if node is not None else "" for node in maps.values())
+
+
+def ready(wish: Wish) -> str:
+    """ "" if a super-resolution can be tried, else one sentence on what is missing."""
     try:
-        images_key(map_node, t1_node, flair_node)
+        images_key(wish.map_node, wish.t1_node, wish.flair_node)
+        wish.key()
     except InputError as error:
         return str(error)
     return ""

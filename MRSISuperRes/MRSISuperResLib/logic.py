@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from inference_core.conditions import check_sharpness, resolve_metabolite
+from inference_core.conditions import check_sharpness
 from inference_core.errors import InputError
 from MRSISuperResLib import torch_setup
 from MRSISuperResLib.batch import run_folder, summary
@@ -11,8 +11,10 @@ from MRSISuperResLib.computation import Computation, Model, Request, shared_comp
 from MRSISuperResLib.guesses import metabolite_of
 from MRSISuperResLib.overlay import Look, Overlay, bring_into_view, data_window, show_colors, show_legend
 from MRSISuperResLib.parameters import COLOR_MAPS
-from MRSISuperResLib.result_volume import ResultLabel, ResultVolume
-from MRSISuperResLib.volumes import patient_images
+from MRSISuperResLib.patient_maps import images_of_maps, maps_beside
+from MRSISuperResLib.quantity import Quantity
+from MRSISuperResLib.result_volume import ResultLabel, ResultVolume, UncertaintyVolume
+from MRSISuperResLib.volumes import images_key
 
 
 def super_resolve(
@@ -25,17 +27,21 @@ def super_resolve(
     weights: str | Path = "",
     device: str = "automatic",
     show: bool = True,
+    uncertainty: bool = False,
 ):
     """Super-resolve a map and return the new volume node. Blocks until it is complete.
 
     Args:
         map_node: `vtkMRMLScalarVolumeNode` of the low-resolution map, slices along its third axis.
         t1_node, flair_node: the patient's MRI, on grids of their own, registered with the map.
-        metabolite: paper's or LCModel's name; None to take it from the map's or its file's name.
+        metabolite: paper's or LCModel's name; None to take it from the map's or its file's name. Or a ratio such as
+            "tCho/NAA": the other maps are those in the scene on the same grid, by their names.
         sharpness: lambda, 0 to 0.1.
         weights: a .safetensors file of our training; "" for the default.
         device: "automatic", "cpu", "cuda" or "mps".
         show: lay the result over FLAIR in the slice views that there are.
+        uncertainty: make a second volume, the half-widths of the 68 % intervals around the result's values, which
+            `node.GetNodeReference("MRSISuperRes.uncertainty")` returns. Takes eight times the computing.
 
     Raises:
         InputError: for input that can't be used, or a package that is missing; one sentence for the user.
@@ -47,25 +53,33 @@ def super_resolve(
             raise InputError(
                 f"The name '{map_node.GetName()}' does not tell the metabolite: say which, as in metabolite=\"tCho\"."
             )
-    images = patient_images(map_node, t1_node, flair_node)
-    model = Model(str(weights), device)
-    request = Request(images, resolve_metabolite(metabolite), check_sharpness(sharpness), model)
+    quantity, sharpness = Quantity.parse(metabolite), check_sharpness(sharpness)
+    images_key(map_node, t1_node, flair_node)
+    maps = {quantity.name: map_node} if quantity.ratio is None else quantity.choose(maps_beside(map_node))
+    images = images_of_maps(maps, t1_node, flair_node, quantity.metabolites)
+    request = Request(images, quantity, sharpness, Model(str(weights), device))
     computation = shared_computation()
-    array, prepared, notices, resolver = computation.run(computation.super_resolve, request).result()
-    for notice in notices:
+    found = computation.run(computation.super_resolve, request, uncertainty).result()
+    for notice in found.notices:
         print(f"{map_node.GetName()}: {notice}")
-    result = ResultVolume.create(map_node)
     label = ResultLabel(
-        metabolite=request.metabolite,
+        metabolite=quantity.name,
         sharpness=request.sharpness,
-        n=prepared.n,
-        map_name=map_node.GetName(),
+        n=found.prepared.n,
+        map_name=", ".join(node.GetName() for node in maps.values()),
         t1_name=t1_node.GetName(),
         flair_name=flair_node.GetName(),
-        weights=resolver.weights.sha256,
-        device=resolver.device_reason,
+        weights=found.resolver.weights.sha256,
+        device=found.resolver.device_reason,
     )
-    result.write(request, label, prepared.grid, range(prepared.grid.slices), array)
+    grid = found.prepared.grid
+    result = ResultVolume.create(map_node)
+    result.write(request, label, grid, range(grid.slices), found.values)
+    if uncertainty:
+        certainty = UncertaintyVolume.create(map_node)
+        certainty.write(request, label, grid, range(grid.slices), found.widths)
+        certainty.detach()
+        result.node.SetNodeReferenceID("MRSISuperRes.uncertainty", certainty.node.GetID())
     result.detach()
     look = Look(COLOR_MAPS[0], 0.6)
     show_colors(result.node, look, data_window(map_node))

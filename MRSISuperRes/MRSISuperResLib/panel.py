@@ -6,10 +6,10 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from inference_core.conditions import RECOMMENDED_SHARPNESS
 from inference_core.errors import InputError
 from MRSISuperResLib import torch_setup
 from MRSISuperResLib.batch_panel import BatchPanel
+from MRSISuperResLib.certainty_panel import CertaintyPanel
 from MRSISuperResLib.computation import Model, shared_computation
 from MRSISuperResLib.display_panel import DisplayPanel
 from MRSISuperResLib.guesses import metabolite_of, mri_nodes
@@ -17,8 +17,11 @@ from MRSISuperResLib.live_update import Listener, LiveUpdate, Wish, ready
 from MRSISuperResLib.messages import show_message
 from MRSISuperResLib.model_panel import ModelPanel
 from MRSISuperResLib.overlay import align_views
+from MRSISuperResLib.parameters import OWN_RATIO
+from MRSISuperResLib.quantity import Quantity
 from MRSISuperResLib.resolution import describe
 from MRSISuperResLib.result_volume import ResultVolume, result_of
+from MRSISuperResLib.risk import state_risk
 from MRSISuperResLib.sample_data import load_sample_patient, sample_note
 from MRSISuperResLib.volumes import map_readout_image, volume_state
 
@@ -32,7 +35,7 @@ class _Seen:
     """The parameters as the panel last acted on them."""
 
     nodes: tuple
-    metabolite: str
+    quantity: str
     sharpness: float
     live: bool
     model: Model
@@ -58,6 +61,7 @@ class Panel(Listener):
         self._refused = ""
         self.live = LiveUpdate(shared_computation(), self)
         self.display = DisplayPanel(ui)
+        self.certainty = CertaintyPanel(ui)
         self.model = ModelPanel(ui)
         self.batch = BatchPanel(ui)
         ui.applyButton.connect("clicked(bool)", self._on_apply)
@@ -106,16 +110,19 @@ class Panel(Listener):
         self.batch.available = self.model.available = not missing
         if self.parameters is None:
             return
-        self._state_risk()
+        state_risk(self.ui.riskLabel, self._seen.sharpness, self._seen.model.weights)
+        self.ui.ownRatioEdit.visible = self.parameters.metabolite == OWN_RATIO
         self._state_status()
         self.model.refresh(self._device)
         self.batch.refresh()
         self.display.refresh(self._result_node())
+        self.certainty.refresh(self.live.result, self.live.certainty)
         self.ui.keepButton.enabled = self._has_complete_result() and not self.live.working
 
     def close(self) -> None:
         """Let go of everything: the panel goes away."""
         self.live.close()
+        self.certainty.close()
         self.batch.close()
         self.connect_parameters(None)
 
@@ -124,6 +131,11 @@ class Panel(Listener):
         self.live.forget()
         self.display.forget()
         self.connect_parameters(None)
+
+    def scene_saving(self, begins: bool) -> None:
+        """The scene is about to be saved, or was: meanwhile the views show nothing that is not saved with it."""
+        if self.parameters is not None:
+            self.display.show_plainly() if begins else self.display.show_front()
 
     # What the user does.
 
@@ -164,6 +176,8 @@ class Panel(Listener):
 
     def _on_keep(self, _checked=False) -> None:
         node = self.live.result.keep_copy()
+        if self.live.certainty.volume is not None:
+            self.live.certainty.volume.keep_copy()
         show_message(self.ui.messageLabel, _("Kept as '{0}'.").format(node.GetName()), "note")
 
     # What changes.
@@ -172,7 +186,7 @@ class Panel(Listener):
         p = self.parameters
         return _Seen(
             nodes=(p.metaboliteMap, p.t1, p.flair),
-            metabolite=p.metabolite,
+            quantity=p.ownRatio if p.metabolite == OWN_RATIO else p.metabolite,
             sharpness=p.sharpness,
             live=p.liveUpdate,
             model=Model(p.weights, p.device),
@@ -187,7 +201,7 @@ class Panel(Listener):
             self.live.cancel()
             if before.nodes[0] is not now.nodes[0]:
                 self._map_changed(now.nodes[0])
-                self._seen = now = replace(now, metabolite=self.parameters.metabolite)
+                self._seen = now = self._look_at_parameters()
             self._inputs_changed()
         elif now.live and replace(before, nodes=now.nodes, live=True) != now:
             self._start(quietly=True)
@@ -208,7 +222,7 @@ class Panel(Listener):
         found = result_of(node) if node is not None else None
         result = ResultVolume(found, node) if found is not None else None
         self.live.adopt(result)
-        self.display.adopt(result)
+        self.display.adopt(result, self.live.certainty)
         self.parameters.result = found
 
     def _guess_inputs(self) -> None:
@@ -265,11 +279,25 @@ class Panel(Listener):
 
     # Computing.
 
+    def _wish(self) -> Wish:
+        """What the panel says.
+
+        Raises:
+            InputError: for a ratio that can't be read.
+        """
+        seen = self._seen
+        return Wish(*seen.nodes, Quantity.parse(seen.quantity), seen.sharpness, seen.model)
+
     def _why_not(self) -> str:
         """Why nothing can be computed now, "" if it can."""
         if torch_setup.missing_packages():
             return _("PyTorch is missing: install it above.")
-        return self._refused or ready(*self._seen.nodes)
+        if self._refused:
+            return self._refused
+        try:
+            return ready(self._wish())
+        except InputError as error:
+            return str(error)
 
     def _start(self, quietly: bool = False) -> None:
         """Compute what the panel says; `quietly` if the user did not ask for it outright."""
@@ -279,9 +307,8 @@ class Panel(Listener):
                 show_message(self.ui.messageLabel, reason, "error")
             self.refresh()
             return
-        seen = self._seen
         try:
-            self.live.wish(Wish(*seen.nodes, seen.metabolite, seen.sharpness, seen.model))
+            self.live.wish(self._wish())
         except InputError as error:
             self.live.cancel()
             show_message(self.ui.messageLabel, str(error), "error")
@@ -306,7 +333,8 @@ class Panel(Listener):
         """See `Listener`."""
         if self.parameters.result is not result.node:
             self.parameters.result = result.node
-        self.display.result_changed(result, first or self._bring_to_front)
+        self.display.result_changed(result, self.live.certainty, first or self._bring_to_front)
+        self.certainty.refresh(result, self.live.certainty)
         self._bring_to_front = False
         self._state_status()
 
@@ -326,6 +354,13 @@ class Panel(Listener):
         """See `Listener`."""
         show_message(self.ui.messageLabel, sentence, "error")
 
+    def on_certainty(self) -> None:
+        """See `Listener`."""
+        if self.parameters is None:
+            return
+        self.display.show_front()
+        self.certainty.refresh(self.live.result, self.live.certainty)
+
     # What the panel states.
 
     def _result_node(self):
@@ -334,18 +369,6 @@ class Panel(Listener):
 
     def _has_complete_result(self) -> bool:
         return self._result_node() is not None and self.live.result.is_complete
-
-    def _state_risk(self) -> None:
-        over = self._seen.sharpness > RECOMMENDED_SHARPNESS + 1e-9
-        self.ui.riskLabel.text = (
-            _("\u03bb = {0:.3f} is above the recommended range: edges and spots may be invented, do not rely on them.")
-            if over
-            else _(
-                "A higher \u03bb looks sharper, but may invent detail that is not there. "
-                "0 is closest to the truth on average."
-            )
-        ).format(self._seen.sharpness)
-        self.ui.riskLabel.styleSheet = "color: #e08a2e; font-weight: bold;" if over else ""
 
     def _state_status(self) -> None:
         working, reason = self.live.working, self._why_not()
@@ -357,7 +380,7 @@ class Panel(Listener):
         )
         wanted = self._seen
         if working:
-            status.text = _("Computing {0} at \u03bb = {1:.3f}\u2026").format(wanted.metabolite, wanted.sharpness)
+            status.text = _("Computing {0} at \u03bb = {1:.3f}\u2026").format(wanted.quantity, wanted.sharpness)
             return
         if self._result_node() is None:
             status.text = reason or _("Ready: press Apply.")
@@ -373,10 +396,13 @@ class Panel(Listener):
             status.text = _("{0}, which is not what the panel says: press Apply.").format(shown)
 
     def _is_current(self, label) -> bool:
-        seen = self._seen
-        if (label.metabolite, f"{label.sharpness:.6g}") != (seen.metabolite, f"{seen.sharpness:.6g}"):
+        try:
+            wish = self._wish()
+        except InputError:
             return False
-        return self.live.is_current(seen.nodes, seen.model)
+        if (label.metabolite, f"{label.sharpness:.6g}") != (wish.quantity.name, f"{wish.sharpness:.6g}"):
+            return False
+        return self.live.is_current(wish)
 
     # Observers.
 

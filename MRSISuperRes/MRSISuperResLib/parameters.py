@@ -6,11 +6,16 @@ from slicer import vtkMRMLScalarVolumeNode
 from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
 
 from inference_core.conditions import METABOLITES, SHARPNESS_RANGE
+from inference_core.ratios import STANDARD_RATIOS
 
 #: The reference images that the overlay can lie on.
 REFERENCES = ["FLAIR", "T1"]
 #: The colour maps offered, perceptually uniform ones first.
 COLOR_MAPS = ["Viridis", "Inferno", "Plasma", "Rainbow", "Grey"]
+#: The entry of the list of metabolites that stands for the ratio written beside it.
+OWN_RATIO = "own ratio"
+#: What a result can be of.
+QUANTITIES = [*METABOLITES, *(ratio.name for ratio in STANDARD_RATIOS), OWN_RATIO]
 #: Where to compute; "automatic" is the fastest that there is.
 DEVICES = ["automatic", "cpu", "cuda", "mps"]
 
@@ -21,11 +26,12 @@ class MRSISuperResParameterNode:
 
     metaboliteMap - the low-resolution map.
     t1, flair - the patient's MRI, on grids of their own.
-    metabolite - which metabolite the map shows.
+    metabolite - which metabolite the map shows, or which ratio of its and others is wanted.
+    ownRatio - the ratio that is meant by OWN_RATIO.
     sharpness - lambda.
     liveUpdate - whether the result follows the sharpness slider and the metabolite.
     result - the super-resolved map.
-    reference, opacity, colorMap - how the result is shown.
+    reference, opacity, colorMap, fadeUncertain - how the result is shown.
     weights - file of weights; empty for those that come with the extension.
     device - where to compute.
     batchInput, batchOutput, batchSharpness - the batch section's fields.
@@ -34,13 +40,15 @@ class MRSISuperResParameterNode:
     metaboliteMap: vtkMRMLScalarVolumeNode
     t1: vtkMRMLScalarVolumeNode
     flair: vtkMRMLScalarVolumeNode
-    metabolite: Annotated[str, Choice(list(METABOLITES))] = METABOLITES[0]
+    metabolite: Annotated[str, Choice(QUANTITIES)] = METABOLITES[0]
+    ownRatio: str = "(Gln + Glu)/tCr"
     sharpness: Annotated[float, WithinRange(*SHARPNESS_RANGE)] = 0.0
     liveUpdate: bool = True
     result: vtkMRMLScalarVolumeNode
     reference: Annotated[str, Choice(REFERENCES)] = REFERENCES[0]
     opacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.6
     colorMap: Annotated[str, Choice(COLOR_MAPS)] = COLOR_MAPS[0]
+    fadeUncertain: bool = False
     weights: str = ""
     device: Annotated[str, Choice(DEVICES)] = DEVICES[0]
     batchInput: str = ""

@@ -12,16 +12,23 @@ import vtk
 
 from inference_core import __version__
 from inference_core.geometry import SuperResolvedGrid
+from MRSISuperResLib.quantity import Quantity
 from MRSISuperResLib.volumes import grid_matrix, matrix_of, vtk_matrix_of
 
 _PREFIX = "MRSISuperRes."
 #: Role of the node reference from a result to the map that it was made from.
 MAP_ROLE = "MRSISuperRes.map"
+#: Likewise, from a map of uncertainties.
+_UNCERTAINTY_ROLE = "MRSISuperRes.uncertaintyOf"
 
 
 @dataclass(frozen=True)
 class ResultLabel:
-    """What a result was made from and how; everything but strings is written as users read it."""
+    """What a result was made from and how; everything but strings is written as users read it.
+
+    Attributes:
+        metabolite: or ratio.
+    """
 
     metabolite: str
     sharpness: float
@@ -35,7 +42,7 @@ class ResultLabel:
     @property
     def node_name(self) -> str:
         """Also a good file name, which Slicer makes of it: `tCho_n22_lambda0.02`."""
-        return f"{self.metabolite}_n{self.n}_lambda{self.sharpness:.3g}"
+        return f"{Quantity.parse(self.metabolite).label}_n{self.n}_lambda{self.sharpness:.3g}"
 
     @property
     def title(self) -> str:
@@ -86,10 +93,19 @@ def is_result(node) -> bool:
 
 def result_of(map_node):
     """The newest result in the scene that was made from a map and is not kept aside, or None."""
+    return _made_from(map_node, MAP_ROLE)
+
+
+def uncertainty_of(map_node):
+    """The newest map of uncertainties in the scene of a map's result that is not kept aside, or None."""
+    return _made_from(map_node, _UNCERTAINTY_ROLE)
+
+
+def _made_from(map_node, role: str):
     found = [
         node
         for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-        if node.GetNodeReferenceID(MAP_ROLE) == map_node.GetID()
+        if node.GetNodeReferenceID(role) == map_node.GetID()
         # A scene may come without its files.
         and node.GetImageData() is not None
     ]
@@ -103,6 +119,8 @@ class ResultVolume:
         node: the volume node; empty, or holding a complete result.
         map_node: the map; the result lies under the same transform.
     """
+
+    _role, _suffix, _kind = MAP_ROLE, "", "super-resolved map"
 
     def __init__(self, node, map_node):
         self.node = node
@@ -130,6 +148,11 @@ class ResultVolume:
     def is_complete(self) -> bool:
         """Whether all slices are there."""
         return self.node.GetAttribute(_PREFIX + "Complete") == "yes"
+
+    @property
+    def complete_request(self):
+        """Which super-resolution the last complete result is of; None if the scene brought it, or there is none."""
+        return self._complete[3] if self._complete else None
 
     @property
     def label(self) -> ResultLabel | None:
@@ -181,7 +204,7 @@ class ResultVolume:
             slicer.mrmlScene.RemoveNode(self.node)
             return False
         if not self.is_complete:
-            array, matrix, label = self._complete
+            array, matrix, label, _ = self._complete
             modifying = self.node.StartModify()
             try:
                 self._place(matrix)
@@ -193,27 +216,35 @@ class ResultVolume:
 
     def detach(self) -> None:
         """Leave the complete result to the user: no later result is written into it."""
-        self.node.RemoveNodeReferenceIDs(MAP_ROLE)
+        self.node.RemoveNodeReferenceIDs(self._role)
 
     def keep_copy(self):
         """A copy of the complete result that later results leave alone; the new node.
 
         The copy shares the display settings of the moment, not the display node.
         """
-        array, matrix, label = self._complete
-        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", f"{label.node_name}_kept")
+        array, matrix, label, _ = self._complete
+        name = f"{label.node_name}{self._suffix}_kept"
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
         node.SetIJKToRASMatrix(vtk_matrix_of(matrix))
         node.SetAndObserveTransformNodeID(self.map_node.GetTransformNodeID())
         slicer.util.updateVolumeFromArray(node, array.copy())
         node.CreateDefaultDisplayNodes()
         node.GetDisplayNode().CopyContent(self.node.GetDisplayNode())
-        for name, value in {**label.attributes(), _PREFIX + "Complete": "yes"}.items():
+        for name, value in self._attributes(label, complete=True).items():
             node.SetAttribute(name, value)
         return node
 
+    def _attributes(self, label: ResultLabel, complete: bool) -> dict[str, str]:
+        return {
+            **label.attributes(),
+            _PREFIX + "Kind": self._kind,
+            _PREFIX + "Complete": "yes" if complete else "no",
+        }
+
     def _remember(self) -> None:
         array = slicer.util.arrayFromVolume(self.node)
-        self._complete = (np.array(array), self._current_matrix(), self._label)
+        self._complete = (np.array(array), self._current_matrix(), self._label, self._request)
 
     def _current_matrix(self) -> np.ndarray:
         matrix = vtk.vtkMatrix4x4()
@@ -235,8 +266,19 @@ class ResultVolume:
 
     def _set_label(self, label: ResultLabel, complete: bool) -> None:
         self._label = label
-        self.node.SetName(label.node_name)
-        for name, value in label.attributes().items():
+        self.node.SetName(label.node_name + self._suffix)
+        for name, value in self._attributes(label, complete).items():
             self.node.SetAttribute(name, value)
-        self.node.SetAttribute(_PREFIX + "Complete", "yes" if complete else "no")
-        self.node.SetNodeReferenceID(MAP_ROLE, self.map_node.GetID())
+        self.node.SetNodeReferenceID(self._role, self.map_node.GetID())
+
+
+class UncertaintyVolume(ResultVolume):
+    """Beside a result, the half-widths of its 68 % intervals, in the result's units."""
+
+    _role, _suffix = _UNCERTAINTY_ROLE, "_uncertainty"
+    _kind = "half-width of the interval that is to hold the true value in 68 % of voxels"
+
+    def remove(self) -> None:
+        """Take the volume out of the scene: there is no result any more that it belongs to."""
+        if self.exists:
+            slicer.mrmlScene.RemoveNode(self.node)

@@ -340,11 +340,13 @@ def test_the_thread_computes_on_even_if_nobody_draws(module):
     from scenes import sample_images
 
     from MRSISuperResLib.computation import Computation, Model, Request, SlicesDone
+    from MRSISuperResLib.quantity import Quantity
     from MRSISuperResLib.volumes import PatientImages
 
     computation = Computation()
     try:
-        computation.request(Request(PatientImages(*sample_images(), key=("alone",)), "tCho", 0.0, Model()))
+        images = {"tCho": PatientImages(*sample_images(), key=("alone",))}
+        computation.request(Request(images, Quantity.parse("tCho"), 0.0, Model()))
         done = []
         while len(done) < 5:
             message = computation.messages.get(timeout=PATIENCE)

@@ -1,0 +1,112 @@
+"""A patient's prepared maps as a source of slices: of a metabolite, or of a ratio of several."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from inference_core.errors import InputError
+from inference_core.ratios import least_denominator, means_nothing, ratio_in_part
+from MRSISuperResLib.quantity import Quantity
+
+
+@dataclass(frozen=True)
+class Slices:
+    """Some slices, `(slice, 64, 64)`: their values, and what of these the network added (None for a ratio)."""
+
+    values: np.ndarray
+    added: np.ndarray | None
+
+
+class Source:
+    """Gives slices of one quantity at one sharpness.
+
+    Args:
+        resolver: a `SuperResolver`.
+        quantity: a metabolite, or a ratio of some.
+        prepared: `PreparedInput`s by metabolite, those that the quantity has.
+        sharpness: lambda.
+
+    Raises:
+        InputError: for maps that are not on one grid.
+    """
+
+    def __init__(self, resolver, quantity: Quantity, prepared: Mapping[str, object], sharpness: float):
+        self._resolver, self._quantity, self._prepared, self._sharpness = resolver, quantity, prepared, sharpness
+        self.first = next(iter(prepared.values()))
+        self.grid = self.first.grid
+        for name, own in prepared.items():
+            if not own.grid.matches(self.grid):
+                raise InputError(
+                    f"The maps of {next(iter(prepared))} and {name} are not on one grid: a ratio needs maps of one "
+                    "examination, in the same matrix and place."
+                )
+        self._brain = np.logical_and.reduce([own.brain for own in prepared.values()])
+        self._meaning = quantity.ratio is None
+        self._seen: dict[int, np.ndarray] = {}
+        if quantity.ratio:
+            measured = {name: own.low_resolution for name, own in prepared.items()}
+            filled = np.logical_and.reduce([values > 0 for values in measured.values()])
+            # Of the measured maps, so that it does not depend on which slices are asked for first.
+            self._least = least_denominator(quantity.ratio, measured, filled)
+
+    def slices(self, indices: Iterable[int]) -> Slices:
+        """Super-resolved.
+
+        Raises:
+            InputError: as `SuperResolver.super_resolve`.
+        """
+        from inference_core.data_share import network_part
+
+        indices = list(indices)
+        found = {
+            name: self._resolver.super_resolve(own, name, self._sharpness, slices=indices)
+            for name, own in self._prepared.items()
+        }
+        if self._quantity.ratio:
+            ratio = ratio_in_part(self._quantity.ratio, found, self._brain[indices], self._least)
+            self._meaning |= bool(ratio.mask.any())
+            return Slices(ratio.values, None)
+        (values,) = found.values()
+        self._seen.update(zip(indices, values, strict=True))
+        return Slices(values, network_part(values, self.first, indices))
+
+    def certainty(
+        self, calibration, indices: list[int], check: Callable[[int, int], None]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Values, those of a ratio without voxels whose denominator may be zero, and half-widths of 68 % intervals.
+
+        Args:
+            calibration: of the resolver's weights.
+            indices: of the slices.
+            check: called between passes; may raise to end it.
+        """
+        from inference_core.certainty.evidence import gather_evidence
+
+        values, widths = {}, {}
+        for name, own in self._prepared.items():
+            values[name], evidence = gather_evidence(self._resolver, own, name, self._sharpness, indices, check)
+            widths[name] = calibration.uncertainty(evidence, name, own.n, self._sharpness)
+        if self._quantity.ratio is None:
+            (name,) = values
+            return values[name], widths[name]
+        found = ratio_in_part(self._quantity.ratio, values, self._brain[indices], 0.0, widths)
+        self._meaning |= bool(found.mask.any())
+        return found.values, found.uncertainty
+
+    def check_meaning(self) -> None:
+        """To be called after all slices.
+
+        Raises:
+            InputError: if they were of a ratio that means nothing anywhere.
+        """
+        if not self._meaning:
+            raise InputError(means_nothing(self._quantity.ratio))
+
+    def measured_energy(self) -> float | None:
+        """The share of all slices' energy that lies in the measured k-space, 0 to 1; None for a ratio."""
+        from inference_core.data_share import measured_energy
+
+        if not self._seen:
+            return None
+        return measured_energy(np.stack(list(self._seen.values())), (self.grid.rows, self.grid.columns))
