@@ -44,7 +44,11 @@ class DerivedVolume:
     def remove(self) -> None:
         """Take it out of the scene."""
         if self.node is not None:
-            slicer.mrmlScene.RemoveNode(self._node)
+            # A legend is one of them, and would stay behind.
+            own = [self._node.GetNthDisplayNode(index) for index in range(self._node.GetNumberOfDisplayNodes())]
+            for node in (self._node, *own):
+                if node is not None and node.GetScene() is not None:
+                    slicer.mrmlScene.RemoveNode(node)
         self._node = None
 
     def forget(self) -> None:

@@ -6,7 +6,7 @@ from MRSISuperResLib.comparison import Comparison
 from MRSISuperResLib.front import Front
 from MRSISuperResLib.overlay import Look, Overlay, align_views, bring_into_view, data_window, show_colors
 from MRSISuperResLib.result_certainty import ResultCertainty
-from MRSISuperResLib.result_volume import ResultVolume
+from MRSISuperResLib.result_volume import ResultLabel, ResultVolume
 
 
 class DisplayPanel:
@@ -25,6 +25,8 @@ class DisplayPanel:
         self._certainty = ResultCertainty()
         self._result: ResultVolume | None = None
         self._applied: tuple | None = None
+        self._ratio = ""
+        self._window_is_rough = False
         ui.windowButton.connect("clicked(bool)", self._on_window)
         ui.alignButton.connect("clicked(bool)", self._on_align)
         ui.sideBySideButton.connect("clicked(bool)", self._on_side_by_side)
@@ -44,9 +46,11 @@ class DisplayPanel:
     def refresh(self, node) -> None:
         """Enable what makes sense for a result, or None."""
         views = slicer.app.layoutManager() is not None
-        for button in (self.ui.windowButton, self.ui.flickerButton):
-            button.enabled = node is not None
-        self.ui.sideBySideButton.enabled = node is not None and views
+        # One map is not what a ratio was measured as.
+        comparable = node is not None and not ResultLabel.of(node).is_ratio
+        self.ui.windowButton.enabled = node is not None
+        self.ui.flickerButton.enabled = comparable
+        self.ui.sideBySideButton.enabled = comparable and views
         self.ui.alignButton.enabled = self.parameters.metaboliteMap is not None and views
 
     def adopt(self, result: ResultVolume | None, certainty: ResultCertainty) -> None:
@@ -54,6 +58,7 @@ class DisplayPanel:
         self.end_comparison()
         self._result, self._certainty = result, certainty
         self._applied = self._wanted()
+        self._ratio = result.label.metabolite if result is not None and result.label.is_ratio else ""
         if result is not None and result.node.GetDisplayNode() is not None:
             # Its colour table may not have come back with the scene.
             show_colors(result.node, self.look)
@@ -69,9 +74,14 @@ class DisplayPanel:
         """
         new = self._result is None or result.node is not self._result.node
         self._result, self._certainty = result, certainty
-        if new or result.node.GetDisplayNode().GetColorNode() is None:
+        ratio = result.label.metabolite if result.label.is_ratio else ""
+        if new or ratio != self._ratio or result.node.GetDisplayNode().GetColorNode() is None:
+            if ratio:
+                self.end_comparison()
             # The map knows the range before the result is complete, and does not change with lambda.
-            show_colors(result.node, self.look, data_window(result.map_node))
+            show_colors(result.node, self.look, data_window(result.node if ratio else result.map_node))
+            self._window_is_rough = bool(ratio)
+        self._ratio = ratio
         if to_front:
             self.overlay.show(result.node, self.reference, self.look)
             bring_into_view(result.node)
@@ -103,6 +113,14 @@ class DisplayPanel:
             if node is not None:
                 self.overlay.restyle(node, self.reference, self.look)
         self.comparison.update(result.map_node, result.node, self.reference, self.look)
+
+    def certainty_changed(self) -> None:
+        """More is known of the result that is shown."""
+        if self._window_is_rough and self._certainty.volume is not None:
+            # Where the denominator may be zero, a ratio was huge; now it is masked there.
+            show_colors(self._result.node, self.look, data_window(self._result.node))
+            self._window_is_rough = False
+        self.show_front()
 
     def show_front(self) -> None:
         """Show the result in the way that the section says, as far as what that takes is known."""

@@ -45,7 +45,7 @@ class Front:
             difference: show what the network added instead.
         """
         if difference and certainty.added is not None:
-            front, title = self._show_difference(result, certainty.added), _("Network's part of {0}")
+            front, title = self._show_difference(result, certainty.added), _("Network, {0}")
         elif fade and certainty.volume is not None:
             front, title = self._show_faded(result, certainty.volume.node, look), "{0}"
         else:

@@ -358,7 +358,7 @@ class Panel(Listener):
         """See `Listener`."""
         if self.parameters is None:
             return
-        self.display.show_front()
+        self.display.certainty_changed()
         self.certainty.refresh(self.live.result, self.live.certainty)
 
     # What the panel states.

@@ -11,6 +11,9 @@ import numpy as np
 
 from MRSISuperResLib.result_volume import ResultVolume, UncertaintyVolume, uncertainty_of
 
+#: Attribute of a map of uncertainties: see `ResultCertainty.factor_95`.
+_FACTOR = "MRSISuperRes.HalfWidth95Factor"
+
 
 @dataclass
 class _Known:
@@ -97,6 +100,7 @@ class ResultCertainty:
                 UncertaintyVolume.create(map_node) if existing is None else UncertaintyVolume(existing, map_node)
             )
         self._volume.write(message.request, label, grid, message.indices, message.widths)
+        self._volume.node.SetAttribute(_FACTOR, f"{message.factor_95:g}")
         self._known.factor_95 = message.factor_95
         self.progress = (len(self._volume.slices_done), grid.slices)
 
@@ -125,6 +129,8 @@ class ResultCertainty:
             volume = UncertaintyVolume(node, result.map_node)
             if volume.is_complete and volume.label == result.label:
                 self._volume = volume
+                factor = node.GetAttribute(_FACTOR)
+                self._known.factor_95 = float(factor) if factor else None
 
     def forget(self) -> None:
         """Let go of everything, and leave all volumes as they are."""

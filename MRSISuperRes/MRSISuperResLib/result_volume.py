@@ -45,6 +45,11 @@ class ResultLabel:
         return f"{Quantity.parse(self.metabolite).label}_n{self.n}_lambda{self.sharpness:.3g}"
 
     @property
+    def is_ratio(self) -> bool:
+        """Whether it is a ratio of metabolites."""
+        return Quantity.parse(self.metabolite).ratio is not None
+
+    @property
     def title(self) -> str:
         """For the colour legend."""
         return f"{self.metabolite}, \u03bb = {self.sharpness:.3g}"

@@ -63,6 +63,20 @@ def apply_and_wait(session, widget):
     return widget.panel.parameters.result
 
 
+def wait_for_certainty(session, widget):
+    """Wait until the result's uncertainty is known, too; its node."""
+    session.wait_until(lambda: not widget.panel.live.busy, PATIENCE)
+    return widget.panel.live.certainty.volume.node
+
+
+def volumes() -> list:
+    """The scene's volumes, hidden ones too, but for uncertainties, which may or may not be there yet."""
+    import slicer
+
+    nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    return [node for node in nodes if not node.GetName().endswith("_uncertainty")]
+
+
 def show_slice_of(node, index: int) -> None:
     """Turn the Red view into a volume's plane, and scroll it to a slice, as a user does."""
     import slicer

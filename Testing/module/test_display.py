@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import slicer
-from scenes import PATIENCE, pixels
+from scenes import PATIENCE, pixels, volumes
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_side_by_side_shows_the_input_in_a_view_of_its_own_and_gives_the_layout_
     session.click(panel.ui.sideBySideButton)
     assert slicer.app.layoutManager().layout == layout
     assert (red.GetForegroundVolumeID(), red.GetBackgroundVolumeID(), red.GetLinkedControl()) == before
-    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 5
+    assert len(volumes()) == 5
 
 
 def test_side_by_side_follows_the_slider(session, panel):
@@ -106,7 +106,7 @@ def test_flicker_shows_both_in_turn_and_ends_with_the_result(session, panel, red
     assert result.GetID() in seen
     session.click(panel.ui.flickerButton)
     assert red.GetForegroundVolumeID() == result.GetID()
-    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 5
+    assert len(volumes()) == 5
 
 
 def test_comparing_ends_when_the_map_changes_or_the_scene_closes(session, panel, red):

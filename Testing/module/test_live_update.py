@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 import slicer
-from scenes import PATIENCE, pixels, show_slice_of, slow_network
+from scenes import PATIENCE, pixels, show_slice_of, slow_network, volumes
 
 
 @pytest.fixture
@@ -145,12 +145,12 @@ def test_cancel_returns_to_the_last_complete_result(session, panel, network):
 def test_cancelling_the_first_leaves_nothing_behind(session, panel, network):
     composite = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceCompositeNodeRed")
     layers = composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID()
-    volumes = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
+    before = len(volumes())
     session.click(panel.ui.applyButton)
     network.allow(2)
     session.wait_until(lambda: panel.ui.progressBar.value >= 1, PATIENCE)
     session.click(panel.ui.applyButton)
-    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == volumes
+    assert len(volumes()) == before
     assert (composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID()) == layers
     assert panel.panel.parameters.result is None
     finish_first(session, panel, network)
@@ -222,7 +222,7 @@ def test_deleting_the_result_while_it_computes(session, panel, network):
     network.allow_all()
     session.process_events(200)
     assert not panel.panel.live.working
-    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 4
+    assert len(volumes()) == 4
     again = finish_first(session, panel, network)
     assert len(filled(again)) == 5
 
@@ -234,7 +234,7 @@ def test_closing_the_scene_while_it_computes(session, panel, network):
     network.allow_all()
     session.process_events(200)
     assert not panel.panel.live.working
-    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
+    assert len(volumes()) == 0
     session.click(panel.ui.sampleButton)
     assert finish_first(session, panel, network) is not None
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import slicer
-from scenes import PATIENCE, apply_and_wait, pixels
+from scenes import PATIENCE, apply_and_wait, pixels, volumes
 
 
 def test_a_saved_scene_restores_the_panel_and_the_result(session, panel, tmp_path):
@@ -37,7 +37,7 @@ def test_a_saved_scene_restores_the_panel_and_the_result(session, panel, tmp_pat
     session.drag_slider(panel.ui.sharpnessSlider, 0.01)
     session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
     assert (pixels(parameters.result) != values).any()
-    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 5
+    assert len(volumes()) == 5
 
 
 def test_loading_a_scene_computes_nothing_by_itself(session, panel, tmp_path):

@@ -12,6 +12,7 @@ class MrmlWorld:
     def __init__(self, work_folder: Path):
         self.scene = slicer.vtkMRMLScene()
         self._add_data_manager(work_folder)
+        self._add_crosshair()
         self.application_logic = slicer.vtkSlicerApplicationLogic()
         self.application_logic.SetTemporaryPath(str(work_folder))
         self.application_logic.SetHomeDirectory(str(work_folder))
@@ -44,6 +45,13 @@ class MrmlWorld:
         self._data_manager.SetCacheManager(self._cache)
         self.scene.SetCacheManager(self._cache)
         self.scene.SetDataIOManager(self._data_manager)
+
+    def _add_crosshair(self) -> None:
+        """Where the mouse is in the slice views; the scene keeps it when it is closed."""
+        crosshair = slicer.vtkMRMLCrosshairNode()
+        crosshair.SetName("Crosshair")
+        crosshair.SetSingletonTag("default")
+        self.scene.AddNode(crosshair)
 
     def add_layout_logic(self):
         """The logic that makes a layout's view nodes; the layout is Slicer's default, four-up."""

@@ -1,0 +1,102 @@
+"""Ratios of metabolites, in the list and in the console."""
+
+import numpy as np
+import pytest
+import slicer
+from scenes import PATIENCE, apply_and_wait, pixels, sample_images, wait_for_certainty
+
+
+@pytest.fixture
+def panel(session, module):
+    widget = session.open_panel()
+    session.click(widget.ui.sampleButton)
+    apply_and_wait(session, widget)
+    return widget
+
+
+def expected_ratio():
+    """tCho/NAA of the bundled patient by the core, masked by the maps' uncertainties."""
+    from inference_core import SuperResolver
+    from inference_core.certainty.calibration import load_calibration
+    from inference_core.patient_result import super_resolve_patient
+    from inference_core.ratios import Ratio, ratio_map
+
+    resolver = SuperResolver.load()
+    low_resolution, t1, flair = sample_images()
+    maps = {"tCho": low_resolution, "NAA": sample_images("res-n16_desc-acquired_NAA")[0]}
+    result = super_resolve_patient(resolver, maps, t1, flair, 0.0, load_calibration(resolver.weights))
+    return ratio_map(Ratio.parse("tCho/NAA"), result.values, result.brain, result.uncertainties)
+
+
+def test_a_ratio_is_made_of_the_maps_on_one_grid(session, panel):
+    session.choose_text(panel.ui.metaboliteComboBox, "tCho/NAA")
+    node = wait_for_certainty(session, panel)
+    result, expected = panel.panel.parameters.result, expected_ratio()
+    assert result.GetName() == "tChoOverNAA_n16_lambda0"
+    assert result.GetAttribute("MRSISuperRes.Map") == "tCho 16x16 (simulated), NAA 16x16 (simulated)"
+    np.testing.assert_allclose(pixels(result), expected.values, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(pixels(node), expected.uncertainty, rtol=1e-3, atol=1e-4)
+    display = result.GetDisplayNode()
+    assert display.GetWindowLevelMax() == pytest.approx(np.percentile(expected.values[expected.mask], 99.5), rel=0.3)
+    assert not panel.ui.flickerButton.enabled
+    assert not panel.ui.differenceButton.enabled
+    # Back to a metabolite, its own colours return.
+    session.choose_text(panel.ui.metaboliteComboBox, "tCho")
+    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    assert result.GetName() == "tCho_n16_lambda0"
+    assert display.GetWindowLevelMax() > 1.2
+    assert panel.ui.flickerButton.enabled
+
+
+def test_one_may_write_a_ratio_of_ones_own(session, panel):
+    assert not panel.ui.ownRatioEdit.visible
+    session.choose_text(panel.ui.metaboliteComboBox, "own ratio")
+    assert panel.ui.ownRatioEdit.visible
+    assert "needs a map of Gln and Glu and tCr" in panel.ui.statusLabel.text + panel.ui.applyButton.toolTip
+    panel.panel.parameters.ownRatio = "NAA / GPC+PCh"
+    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    assert panel.panel.parameters.result.GetName() == "NAAOverTCho_n16_lambda0"
+    panel.panel.parameters.ownRatio = "NAA"
+    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    assert panel.panel.parameters.result.GetName() == "NAA_n16_lambda0"
+    panel.panel.parameters.ownRatio = "NAA/"
+    assert not panel.ui.applyButton.enabled
+    assert "is no ratio" in panel.ui.applyButton.toolTip
+
+
+def test_what_a_ratio_lacks_is_said(session, panel):
+    session.choose_text(panel.ui.metaboliteComboBox, "Gln/Glu")
+    assert "needs a map of Gln and Glu" in panel.ui.applyButton.toolTip
+    session.choose_text(panel.ui.metaboliteComboBox, "tCho/NAA")
+    session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+    copy = slicer.modules.volumes.logic().CloneVolume(
+        slicer.mrmlScene, slicer.util.getNode("NAA 16x16 (simulated)"), "NAA again"
+    )
+    panel.panel.refresh()
+    assert "are both maps of NAA" in panel.ui.applyButton.toolTip
+    # On another grid, it is of another examination.
+    copy.SetOrigin(1, 2, 3)
+    panel.panel.refresh()
+    assert panel.ui.applyButton.enabled
+
+
+def test_a_denominator_of_zero_everywhere_is_refused(session, panel):
+    naa = slicer.util.getNode("NAA 16x16 (simulated)")
+    slicer.util.updateVolumeFromArray(naa, pixels(naa) * 1e-6 + (np.random.default_rng(0).random((5, 16, 16)) - 0.9))
+    session.choose_text(panel.ui.metaboliteComboBox, "tCho/NAA")
+    session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+    assert panel.ui.messageLabel.text
+    assert "Traceback" not in panel.ui.messageLabel.text
+
+
+def test_the_console_makes_ratios_and_uncertainties(session, module):
+    from MRSISuperResLib.sample_data import load_sample_patient
+
+    patient = load_sample_patient()
+    node = session.python.MRSISuperResLogic().superResolve(
+        patient.maps[0], patient.t1, patient.flair, metabolite="tCho/NAA", uncertainty=True
+    )
+    expected = expected_ratio()
+    np.testing.assert_allclose(pixels(node), expected.values, rtol=1e-3, atol=1e-4)
+    widths = node.GetNodeReference("MRSISuperRes.uncertainty")
+    np.testing.assert_allclose(pixels(widths), expected.uncertainty, rtol=1e-3, atol=1e-4)
