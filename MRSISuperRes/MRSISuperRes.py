@@ -67,8 +67,6 @@ class MRSISuperResWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(scene, scene.StartCloseEvent, self._on_scene_start_close)
         self.addObserver(scene, scene.EndCloseEvent, self._on_scene_end_change)
         self.addObserver(scene, scene.EndImportEvent, self._on_scene_end_change)
-        self.addObserver(scene, scene.StartSaveEvent, self._on_scene_start_save)
-        self.addObserver(scene, scene.EndSaveEvent, self._on_scene_end_save)
         self.addObserver(scene, scene.NodeAboutToBeRemovedEvent, self._on_node_about_to_be_removed)
         # Slicer opens a reloaded module without entering it.
         self._entered = True
@@ -109,12 +107,6 @@ class MRSISuperResWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         # Otherwise `enter` will: a scene gets no node of ours before the user turns to the module.
         if self._entered:
             self.panel.connect_parameters(self.logic.getParameterNode())
-
-    def _on_scene_start_save(self, _caller, _event):
-        self.panel.scene_saving(True)
-
-    def _on_scene_end_save(self, _caller, _event):
-        self.panel.scene_saving(False)
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _on_node_about_to_be_removed(self, _caller, _event, node):

@@ -62,6 +62,9 @@ class DisplayPanel:
         if result is not None and result.node.GetDisplayNode() is not None:
             # Its colour table may not have come back with the scene.
             show_colors(result.node, self.look)
+            if self.parameters.fadeUncertain:
+                # What a faded result is shown through is not saved with the scene.
+                self.overlay.fill_gaps(result.node)
             self.show_front()
 
     def result_changed(self, result: ResultVolume, certainty: ResultCertainty, to_front: bool) -> None:
@@ -131,7 +134,7 @@ class DisplayPanel:
         self.front.show(result, self._certainty, self.look, self.parameters.fadeUncertain, difference)
 
     def show_plainly(self) -> None:
-        """Show the result itself, as a scene can be saved with; `show_front` goes back."""
+        """Show the result itself; `show_front` goes back."""
         if self._result is not None and self._result.exists:
             self.front.remove(self._result.node)
 

@@ -55,7 +55,7 @@ def show_colors(node, look: Look, window: tuple[float, float] | None = None) -> 
 
 
 def show_legend(node, title: str) -> None:
-    """Put a colour legend of a map into the slice views, or change its title.
+    """Put a colour legend of a map into the slice views, or change its title. It is saved if the map is.
 
     A Slicer that was started without its Colors module has no legends.
     """
@@ -64,6 +64,7 @@ def show_legend(node, title: str) -> None:
     legend = slicer.modules.colors.logic().AddDefaultColorLegendDisplayNode(node)
     modifying = legend.StartModify()
     try:
+        legend.SetSaveWithScene(node.GetSaveWithScene())
         legend.SetTitleText(title)
         window = node.GetDisplayNode().GetWindow()
         decimals = max(0, 1 - int(np.floor(np.log10(window)))) if window > 0 else 1
@@ -135,6 +136,13 @@ class Overlay:
         for composite in user_composite_nodes():
             if composite.GetForegroundVolumeID() == node.GetID():
                 composite.SetForegroundVolumeID(other.GetID())
+
+    def fill_gaps(self, node) -> None:
+        """Show `node` in the foreground of those views that have none there, or one that is not in the scene."""
+        for composite in user_composite_nodes():
+            shown = composite.GetForegroundVolumeID()
+            if not shown or slicer.mrmlScene.GetNodeByID(shown) is None:
+                composite.SetForegroundVolumeID(node.GetID())
 
     def take_back(self) -> None:
         """Give the views the layers that they had before `show`, as far as those are still there."""

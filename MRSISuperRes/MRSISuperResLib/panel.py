@@ -132,11 +132,6 @@ class Panel(Listener):
         self.display.forget()
         self.connect_parameters(None)
 
-    def scene_saving(self, begins: bool) -> None:
-        """The scene is about to be saved, or was: meanwhile the views show nothing that is not saved with it."""
-        if self.parameters is not None:
-            self.display.show_plainly() if begins else self.display.show_front()
-
     # What the user does.
 
     def _on_apply(self, _checked=False) -> None:
