@@ -84,8 +84,8 @@ def super_resolve_patient(
     named = _named(maps)
     found: dict[str, MetaboliteResult] = {}
     for done, (name, image) in enumerate(named.items(), 1):
-        prepared = resolver.prepare(image, t1, flair)
         first = next(iter(found.items()), None)
+        prepared = resolver.prepare(image, t1, flair, like=first and first[1].prepared)
         if first and not first[1].prepared.grid.matches(prepared.grid):
             raise InputError(
                 f"The maps of {first[0]} and {name} are not on one grid: give maps of one examination, in the same "

@@ -1,16 +1,27 @@
-"""Super-resolve one metabolite map: `mrsi-superres predict`."""
+"""Super-resolve one metabolite map, or make a ratio of several: `mrsi-superres predict`."""
 
 import argparse
 from pathlib import Path
 
+from inference_core.map_arguments import MAP_METAVAR
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("--map", type=Path, required=True, help="low-resolution metabolite map (.nii.gz, .nrrd, ...)")
+    parser.add_argument(
+        "--map",
+        nargs="+",
+        required=True,
+        metavar=MAP_METAVAR,
+        help="low-resolution metabolite map (.nii.gz, .nrrd, ...); for a ratio one of each of its metabolites, which "
+        "are taken from the files' names unless they are given",
+    )
     parser.add_argument("--t1", type=Path, required=True, help="T1-weighted image of the same patient, co-registered")
     parser.add_argument("--flair", type=Path, required=True, help="FLAIR image of the same patient, co-registered")
     parser.add_argument(
-        "--metabolite", required=True, help="tCho, tCr, NAA, Gly, Gln, Glu, Ins or LCModel's name of it"
+        "--metabolite",
+        required=True,
+        help="tCho, tCr, NAA, Gly, Gln, Glu, Ins or LCModel's name of it; or a ratio such as tCho/NAA",
     )
     parser.add_argument("--sharpness", type=float, default=0.0, help="lambda, 0 to 0.1; 0 to 0.03 is recommended (0)")
     parser.add_argument("--output", type=Path, required=True, help="image to write, with a JSON file beside it")
@@ -20,6 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="image to write, too: half-width of the interval that holds the true value in 68 of 100 voxels (8 times "
         "the time)",
     )
+    parser.add_argument(
+        "--reference",
+        metavar="brain|LABELS",
+        help="for a ratio: as multiples of its median in the brain, or in a label image's region of normal tissue",
+    )
+    parser.add_argument(
+        "--mirror", action="store_true", help="with --reference LABELS: take the same place on the other side instead"
+    )
     parser.add_argument("--weights", type=Path, help="weights to use instead of the default ones (.safetensors)")
     parser.add_argument("--device", help="cpu, cuda or mps (the fastest there is)")
     parser.add_argument("--runtime", help="what runs the network: pytorch, compiled, native or cuda-graphs")
@@ -28,14 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Super-resolve the map and write the result with its sidecar."""
-    from inference_core.certainty.calibration import load_calibration
-    from inference_core.certainty.estimate import super_resolve_with_uncertainty
     from inference_core.conditions import check_sharpness, resolve_metabolite
     from inference_core.errors import InputError
-    from inference_core.geometry import super_resolved_image
     from inference_core.inputs import read_image
-    from inference_core.outputs import check_output, write_result
-    from inference_core.sidecar import describe_result
+    from inference_core.outputs import check_output
+    from inference_core.ratios import Ratio
     from inference_core.super_resolver import SuperResolver
 
     # What needs no computing is refused before any.
@@ -44,23 +60,112 @@ def run(arguments: argparse.Namespace) -> int:
         check_output(arguments.uncertainty)
         if arguments.uncertainty.resolve() == arguments.output.resolve():
             raise InputError("--uncertainty and --output name one file: give two.")
-    metabolite = resolve_metabolite(arguments.metabolite)
+    ratio = Ratio.parse(arguments.metabolite) if "/" in arguments.metabolite else None
+    if ratio is None and arguments.reference:
+        raise InputError("--reference is for ratios: a metabolite keeps its own units.")
+    if arguments.mirror and arguments.reference in (None, "brain"):
+        raise InputError("--mirror needs a region: name a label image with --reference.")
     sharpness = check_sharpness(arguments.sharpness)
-    files = {"map": arguments.map, "T1": arguments.t1, "FLAIR": arguments.flair}
-    images = {role: read_image(path, role) for role, path in files.items()}
+    files = _files(arguments.map, ratio, None if ratio else resolve_metabolite(arguments.metabolite))
+    maps = {name: read_image(path, "map") for name, path in files.items()}
+    t1, flair = (read_image(path, role) for path, role in ((arguments.t1, "T1"), (arguments.flair, "FLAIR")))
     resolver = SuperResolver.load(arguments.weights, arguments.device, arguments.runtime, arguments.precision)
     print(f"Device: {resolver.device} ({resolver.device_reason})")
+    mri = {"T1": str(arguments.t1), "FLAIR": str(arguments.flair)}
+    if ratio:
+        sources = {f"map of {name}": str(path) for name, path in files.items()} | mri
+        _write_ratio(arguments, resolver, ratio, maps, t1, flair, sharpness, sources)
+    else:
+        ((metabolite, path),) = files.items()
+        sources = {"map": str(path)} | mri
+        _write_metabolite(arguments, resolver, metabolite, maps[metabolite], t1, flair, sharpness, sources)
+    return 0
+
+
+def _files(given: list[str], ratio, metabolite: str | None) -> dict[str, Path]:
+    """The maps that are needed, by metabolite.
+
+    Raises:
+        InputError: if there are too few or too many, or their metabolites can't be told.
+    """
+    from inference_core.errors import InputError
+    from inference_core.map_arguments import map_files
+
+    if ratio is None:
+        if len(given) > 1:
+            raise InputError(f"--map names {len(given)} maps: a metabolite needs one, a ratio such as tCho/NAA more.")
+        # The one map is of the metabolite that is named, whatever the file is called.
+        return {metabolite: Path(given[0])}
+    files = map_files(given)
+    ratio.require(files)
+    return {name: files[name] for name in ratio.metabolites}
+
+
+def _write_metabolite(arguments, resolver, metabolite, image, t1, flair, sharpness, sources) -> None:
+    from inference_core.certainty.calibration import load_calibration
+    from inference_core.certainty.estimate import super_resolve_with_uncertainty
+    from inference_core.geometry import super_resolved_image
+    from inference_core.outputs import write_result
+    from inference_core.sidecar import describe_result
+
     calibration = load_calibration(resolver.weights) if arguments.uncertainty else None
-    prepared = resolver.prepare(images["map"], images["T1"], images["FLAIR"])
-    about = describe_result(
-        resolver, prepared, metabolite, sharpness, {role: str(path) for role, path in files.items()}
-    )
+    prepared = resolver.prepare(image, t1, flair)
+    about = describe_result(resolver, prepared, metabolite, sharpness, sources)
     values, widths = super_resolve_with_uncertainty(resolver, prepared, metabolite, sharpness, calibration)
     if calibration:
         described = about | calibration.describe()
         write_result(super_resolved_image(widths, prepared.grid), arguments.uncertainty, described)
     result = super_resolved_image(values, prepared.grid)
     write_result(result, arguments.output, about)
-    spacing = " x ".join(f"{step:.1f}" for step in result.GetSpacing())
-    print(f"{arguments.output}: {metabolite}, n = {prepared.n}, lambda = {sharpness:g}, voxels of {spacing} mm")
-    return 0
+    _print(arguments.output, metabolite, prepared.n, sharpness, result)
+
+
+def _write_ratio(arguments, resolver, ratio, maps, t1, flair, sharpness, sources) -> None:
+    from inference_core.geometry import super_resolved_image
+    from inference_core.outputs import write_result
+    from inference_core.patient_result import super_resolve_patient
+    from inference_core.ratio_reference import reference_mask
+    from inference_core.ratios import normalised, ratio_map
+    from inference_core.sidecar import describe_ratio
+
+    calibration = _calibration(resolver, bool(arguments.uncertainty))
+    result = super_resolve_patient(resolver, maps, t1, flair, sharpness, calibration)
+    found, level = ratio_map(ratio, result.values, result.brain, result.uncertainties), None
+    if arguments.reference:
+        reference = reference_mask(arguments.reference, arguments.mirror, result, t1)
+        found, level = normalised(found, reference)
+    prepared = next(iter(result.metabolites.values())).prepared
+    about = describe_ratio(resolver, prepared, ratio, sharpness, sources, calibration is not None)
+    if level is not None:
+        side = ", the other side of it" if arguments.mirror else ""
+        about |= {"Reference": f"median in {arguments.reference}{side}", "ReferenceValue": level}
+    if arguments.uncertainty:
+        described = about | {
+            "Description": "Standard error of a ratio of metabolites. For research, not for diagnosis."
+        }
+        write_result(super_resolved_image(found.uncertainty, result.grid), arguments.uncertainty, described)
+    image = super_resolved_image(found.values, result.grid)
+    write_result(image, arguments.output, about)
+    _print(arguments.output, ratio.name, prepared.n, sharpness, image)
+
+
+def _calibration(resolver, needed: bool):
+    """The weights' calibration; without one, a warning, or an error if it is needed."""
+    import warnings
+
+    from inference_core.certainty.calibration import load_calibration
+    from inference_core.errors import InputError, InputWarning
+
+    try:
+        return load_calibration(resolver.weights)
+    except InputError as error:
+        if needed:
+            raise
+        text = f"Where the denominator may be zero is judged by its size alone. {error}"
+        warnings.warn(text, InputWarning, stacklevel=1)
+        return None
+
+
+def _print(output: Path, name: str, n: int, sharpness: float, image) -> None:
+    spacing = " x ".join(f"{step:.1f}" for step in image.GetSpacing())
+    print(f"{output}: {name}, n = {n}, lambda = {sharpness:g}, voxels of {spacing} mm")

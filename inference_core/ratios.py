@@ -185,12 +185,15 @@ def _sum_of(maps: dict[str, np.ndarray], names: tuple[str, ...]) -> np.ndarray:
     return sum(maps[name].astype(np.float64) for name in names)
 
 
-def normalised(found: RatioMap, reference: np.ndarray) -> RatioMap:
+def normalised(found: RatioMap, reference: np.ndarray) -> tuple[RatioMap, float]:
     """A ratio as multiples of its median in a reference region, such as normal tissue on the other side.
 
     Args:
         found: the ratio.
         reference: the region, bool, of the ratio's shape.
+
+    Returns:
+        The multiples, and the median that they are of.
 
     Raises:
         InputError: if the ratio has no value above zero there.
@@ -200,4 +203,4 @@ def normalised(found: RatioMap, reference: np.ndarray) -> RatioMap:
     if not level > 0:
         raise InputError("The reference region holds no value of the ratio: choose one within the brain.")
     spread = None if found.uncertainty is None else found.uncertainty / np.float32(level)
-    return RatioMap(found.values / np.float32(level), spread, found.mask)
+    return RatioMap(found.values / np.float32(level), spread, found.mask), level

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from inference_core.map_arguments import MAP_METAVAR
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
@@ -10,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--maps",
         nargs="+",
         required=True,
-        metavar="[METABOLITE=]MAP",
+        metavar=MAP_METAVAR,
         help="low-resolution maps of one patient; the metabolite is taken from the file's name unless it is given",
     )
     parser.add_argument("--t1", type=Path, required=True, help="T1-weighted image of the same patient, co-registered")
@@ -34,6 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     from inference_core.certainty.calibration import load_calibration
     from inference_core.errors import InputError, InputWarning
     from inference_core.inputs import read_image
+    from inference_core.map_arguments import label_images, map_files
     from inference_core.mirror import mirror_transform, mirrored
     from inference_core.outputs import atomic_path, check_folder
     from inference_core.patient_result import super_resolve_patient
@@ -41,9 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
     from inference_core.super_resolver import SuperResolver
 
     check_folder(arguments.output.parent)
-    files = _maps(arguments.maps)
+    files = map_files(arguments.maps)
     ratios = _ratios(arguments.ratios, files)
-    regions = _regions(arguments)
+    regions = label_images(arguments.labels, arguments.names)
     maps = {name: read_image(path, "map") for name, path in files.items()}
     t1, flair = read_image(arguments.t1, "T1"), read_image(arguments.flair, "FLAIR")
     if arguments.mirror:
@@ -70,32 +73,6 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _maps(given: list[str]) -> dict[str, Path]:
-    """The maps' files by metabolite.
-
-    Raises:
-        InputError: for a file whose name tells no metabolite, or two of one.
-    """
-    from inference_core.conditions import resolve_metabolite
-    from inference_core.errors import InputError
-    from inference_core.naming import guess_metabolite
-
-    files: dict[str, Path] = {}
-    for text in given:
-        told, separator, path = text.partition("=")
-        if not separator:
-            told, path = guess_metabolite(Path(text).name), text
-            if told is None:
-                raise InputError(
-                    f"The map '{text}' does not tell its metabolite: write NAA={text}, or whichever it is."
-                )
-        name = resolve_metabolite(told)
-        if name in files:
-            raise InputError(f"'{files[name]}' and '{path}' are both maps of {name}: leave one out.")
-        files[name] = Path(path)
-    return files
-
-
 def _ratios(wanted: list[str] | None, files: dict[str, Path]) -> list:
     from inference_core.ratios import STANDARD_RATIOS, Ratio
 
@@ -105,32 +82,3 @@ def _ratios(wanted: list[str] | None, files: dict[str, Path]) -> list:
     for ratio in ratios:
         ratio.require(files)
     return ratios
-
-
-def _regions(arguments: argparse.Namespace) -> dict:
-    """The label image's regions by name.
-
-    Raises:
-        InputError: for labels that are no whole numbers or none, and names of labels that there are not.
-    """
-    import numpy as np
-    import SimpleITK as sitk
-
-    from inference_core.errors import InputError
-    from inference_core.inputs import read_image
-
-    image = read_image(arguments.labels, "label image")
-    values = np.unique(sitk.GetArrayViewFromImage(image))
-    if not np.array_equal(values, np.round(values)):
-        raise InputError(f"The label image '{arguments.labels}' holds fractions: give one of whole numbers.")
-    labels = [int(value) for value in values if value > 0]
-    if not labels:
-        raise InputError(f"The label image '{arguments.labels}' is empty: number its regions from 1.")
-    names = {}
-    for text in arguments.names:
-        number, _, name = text.partition("=")
-        if not name or not number.isdigit() or int(number) not in labels:
-            there = ", ".join(map(str, labels))
-            raise InputError(f"'{text}' names no region: write NUMBER=NAME with one of the labels {there}.")
-        names[int(number)] = name
-    return {names.get(label, str(label)): sitk.Equal(image, label) for label in labels}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from inference_core import __version__
 
 if TYPE_CHECKING:
+    from inference_core.ratios import Ratio
     from inference_core.super_resolver import PreparedInput, SuperResolver
 
 
@@ -42,4 +43,31 @@ def describe_result(
         "Precision": resolver.precision,
         "SoftwareName": "MRSISuperRes",
         "SoftwareVersion": __version__,
+    }
+
+
+def describe_ratio(
+    resolver: "SuperResolver",
+    prepared: "PreparedInput",
+    ratio: "Ratio",
+    sharpness: float,
+    sources: Mapping[str, str],
+    certain: bool,
+) -> dict[str, Any]:
+    """What `json` can write about a ratio of super-resolved maps.
+
+    Args:
+        resolver, sharpness: as `describe_result`.
+        prepared: what its first metabolite's map was made from.
+        ratio: which.
+        sources: the files of each map, T1 and FLAIR.
+        certain: whether the maps' uncertainties were known.
+    """
+    masked = "not above 0 by 1.96 of its standard errors" if certain else "below a tenth of its median in the brain"
+    return describe_result(resolver, prepared, ratio.name, sharpness, sources) | {
+        "Description": "Ratio of super-resolved metabolite maps. For research, not for diagnosis.",
+        "Numerator": list(ratio.numerator),
+        "Denominator": list(ratio.denominator),
+        "Masked": f"0 where the denominator is {masked}",
+        "Units": "1",
     }

@@ -204,10 +204,17 @@ class SuperResolver:
         image.SetMetaData("mrsi_superres_n", str(prepared.n))
         return image
 
-    def prepare(self, low_resolution: sitk.Image, t1: sitk.Image, flair: sitk.Image) -> PreparedInput:
+    def prepare(
+        self, low_resolution: sitk.Image, t1: sitk.Image, flair: sitk.Image, like: PreparedInput | None = None
+    ) -> PreparedInput:
         """Check the images and bring them onto the network's grids.
 
         A map that was zero-filled or interpolated is taken back to the matrix that it was measured on.
+
+        Args:
+            low_resolution, t1, flair: as the call's.
+            like: another map's, prepared with the same T1 and FLAIR: these need not be brought onto the grid anew if
+                both maps lie on one.
 
         Warns:
             InputWarning: for a map that was zero-filled or interpolated, n outside the trained range, failed fits that
@@ -235,10 +242,11 @@ class SuperResolver:
                 "The T1's brain and the map's non-zero voxels have nothing in common: check that both belong to the "
                 "same patient and are registered."
             )
+        alike = like is not None and like.grid == grid
         return PreparedInput(
             low_resolution=values,
-            t1=mri_slabs(t1, grid, "T1"),
-            flair=mri_slabs(flair, grid, "FLAIR"),
+            t1=like.t1 if alike else mri_slabs(t1, grid, "T1"),
+            flair=like.flair if alike else mri_slabs(flair, grid, "FLAIR"),
             brain=brain,
             scales=slice_scale(torch.from_numpy(values)).flatten().numpy(),
             n=n,

@@ -1,0 +1,102 @@
+"""`mrsi-superres predict` with a ratio in the place of a metabolite."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from inference_core.cli import main
+from inference_core.weights_io import DEFAULT_WEIGHTS
+
+MAPS = ("tCho", "NAA")
+
+
+@pytest.fixture
+def files(patient, tmp_path):
+    """Two maps of one slice, T1 and FLAIR."""
+    low_resolution, t1, flair = patient(size=(16, 16, 1))
+    images = {"tCho": low_resolution, "NAA": 0.5 * low_resolution + 1, "T1": t1, "FLAIR": flair}
+    for name, image in images.items():
+        inside = sitk.Cast(low_resolution > 0, image.GetPixelID()) if name == "NAA" else 1
+        sitk.WriteImage(image * inside, str(tmp_path / f"{name}.nii.gz"))
+    return tmp_path
+
+
+def predict(files, *more, metabolite="tCho/NAA", maps=MAPS):
+    paths = [str(files / f"{name}.nii.gz") for name in maps]
+    mri = ["--t1", str(files / "T1.nii.gz"), "--flair", str(files / "FLAIR.nii.gz"), "--device", "cpu"]
+    output = ["--output", str(files / "ratio.nii.gz")]
+    return main(["predict", "--map", *paths, "--metabolite", metabolite, *mri, *output, *map(str, more)])
+
+
+def read(path):
+    return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+
+
+def test_a_ratio_is_that_of_the_super_resolved_maps(files, capsys):
+    assert predict(files, "--uncertainty", files / "error.nii.gz") == 0
+    assert "tCho/NAA, n = 16" in capsys.readouterr().out
+    ratio, error = read(files / "ratio.nii.gz"), read(files / "error.nii.gz")
+    for name in MAPS:
+        assert predict(files, metabolite=name, maps=(name,)) == 0
+        (files / "ratio.nii.gz").rename(files / f"high_{name}.nii.gz")
+    above, below = (read(files / f"high_{name}.nii.gz") for name in MAPS)
+    mask = ratio > 0
+    assert mask.sum() > 100
+    np.testing.assert_allclose(ratio[mask], (above / np.where(mask, below, 1))[mask], rtol=1e-4)
+    assert ((error > 0) == mask).all()
+    sidecar = json.loads((files / "error.json").read_text())
+    assert (sidecar["Metabolite"], sidecar["Denominator"], sidecar["Units"]) == ("tCho/NAA", ["NAA"], "1")
+    assert "standard errors" in sidecar["Masked"]
+
+
+def test_multiples_of_the_median_in_the_brain_or_a_region(files):
+    assert predict(files) == 0
+    plain = read(files / "ratio.nii.gz")
+    assert predict(files, "--reference", "brain") == 0
+    found, sidecar = read(files / "ratio.nii.gz"), json.loads((files / "ratio.json").read_text())
+    np.testing.assert_allclose(found * sidecar["ReferenceValue"], plain, rtol=1e-5)
+    assert np.median(found[found > 0]) == pytest.approx(1)
+    labels = sitk.Cast(sitk.ReadImage(str(files / "tCho.nii.gz")) > 0, sitk.sitkUInt8)
+    labels[:, : labels.GetSize()[1] // 2, :] = 0
+    sitk.WriteImage(labels, str(files / "labels.nii.gz"))
+    assert predict(files, "--reference", files / "labels.nii.gz") == 0
+    assert np.median(read(files / "ratio.nii.gz")[plain > 0]) != pytest.approx(1, abs=1e-6)
+
+
+def test_weights_without_calibration_mask_by_size_and_say_so(files, capsys):
+    own = files / "own.safetensors"
+    own.write_bytes(DEFAULT_WEIGHTS.read_bytes())
+    assert predict(files, "--weights", own) == 0
+    assert "judged by its size alone" in capsys.readouterr().err
+    assert "tenth of its median" in json.loads((files / "ratio.json").read_text())["Masked"]
+    assert predict(files, "--weights", own, "--uncertainty", files / "error.nii.gz") == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "changed", "sentence"),
+    [
+        ((), {"maps": ("tCho",)}, "needs a map of NAA"),
+        ((), {"metabolite": "tCho/tCho"}, "is one everywhere"),
+        ((), {"metabolite": "tCho"}, "--map names 2 maps"),
+        (("--reference", "brain"), {"metabolite": "tCho", "maps": ("tCho",)}, "--reference is for ratios"),
+        (("--mirror",), {}, "--mirror needs a region"),
+        (("--reference", "missing.nii.gz"), {}, "does not exist"),
+    ],
+)
+def test_what_is_unusable_ends_in_one_sentence(files, capsys, options, changed, sentence):
+    assert predict(files, *options, **changed) == 2
+    error = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Error")]
+    assert len(error) == 1
+    assert sentence in error[0]
+    assert not (files / "ratio.nii.gz").exists()
+
+
+def test_maps_on_other_grids_are_refused(files, capsys):
+    image = sitk.ReadImage(str(files / "NAA.nii.gz"))
+    image.SetOrigin([value + 5 for value in image.GetOrigin()])
+    sitk.WriteImage(image, str(files / "NAA.nii.gz"))
+    assert predict(files) == 2
+    assert "not on one grid" in capsys.readouterr().err
