@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inference_core.batch_locks import patient_lock
-from inference_core.batch_patient import BatchCancelled, BatchRow, Task, rows_of_patient
+from inference_core.batch_maps import BatchCancelled
+from inference_core.batch_patient import rows_of_patient
 from inference_core.batch_plan import TABLE, plan_batch
+from inference_core.batch_task import BatchRow, Task
 from inference_core.patient_files import find_patients
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ def run_batch(
     sharpness: Sequence[float] | float = (0.0,),
     participants: Sequence[str] = (),
     metabolites: Sequence[str] = (),
+    ratios: Sequence[str] | None = None,
+    uncertainty: bool = False,
     resolver: "SuperResolver | None" = None,
     progress: BatchProgress | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -46,6 +50,8 @@ def run_batch(
         sharpness: values of lambda, 0 to 0.1, or a single one.
         participants: labels of those to take, "01" or "sub-01"; all if empty.
         metabolites: those to take; all if empty.
+        ratios: those to make, too, such as "tCho/NAA"; the usual ones that the maps allow if empty, none if None.
+        uncertainty: whether each result has its uncertainty beside it, with eight passes of the network instead of one.
         resolver: what super-resolves; None for the default weights on the fastest device.
         progress: called after each output.
         cancelled: asked between slices; True ends the batch, and what was done is kept.
@@ -57,7 +63,7 @@ def run_batch(
         InputError: as `plan_batch`, or for default weights that can't be loaded. What is wrong with one patient is
             in its rows.
     """
-    plan = plan_batch(study, output, sharpness, participants, metabolites)
+    plan = plan_batch(study, output, sharpness, participants, metabolites, ratios, uncertainty)
     if resolver is None:
         from inference_core.super_resolver import SuperResolver
 

@@ -19,6 +19,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--metabolite", nargs="+", default=(), metavar="NAME", help="only these (all)")
     parser.add_argument(
+        "--ratios",
+        nargs="*",
+        metavar="RATIO",
+        help='make these, too, such as tCho/NAA or "(Gly + Gln)/tCr"; without names the usual ones that the maps allow',
+    )
+    parser.add_argument(
+        "--uncertainty",
+        action="store_true",
+        help="beside each result, how far it may be from the truth (8 times the time)",
+    )
+    parser.add_argument(
         "--participant-label",
         nargs="+",
         default=(),
@@ -46,7 +57,15 @@ def run(arguments: argparse.Namespace) -> int:
     recipe = Recipe(arguments.weights and arguments.weights.resolve(), arguments.device, arguments.runtime)
     # Other processes, on other machines, may have another working directory.
     study, output = arguments.study.absolute(), arguments.output.absolute()
-    plan = plan_batch(study, output, arguments.sharpness, arguments.participant_label, arguments.metabolite)
+    plan = plan_batch(
+        study,
+        output,
+        arguments.sharpness,
+        arguments.participant_label,
+        arguments.metabolite,
+        arguments.ratios,
+        arguments.uncertainty,
+    )
     rows = []
 
     def done(of_patient: list) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from inference_core.batch_patient import BatchCancelled
+from inference_core.batch_maps import BatchCancelled
 from inference_core.errors import InputError
 
 _FOLDER = ".locks"

@@ -17,17 +17,42 @@ from inference_core.outputs import atomic_path, sidecar_path
 from inference_core.patient_files import PatientFiles, label
 
 
+def _entities(path: Path) -> tuple[list[str], list[str]]:
+    """A map's BIDS entities, and what else its name says; the last of that is what BIDS calls its suffix."""
+    *words, suffix = stem(path.name).split("_")
+    entities, rest = [], []
+    for word in words:
+        is_entity = not rest and re.fullmatch(r"[a-z]+-[A-Za-z0-9]+", word)
+        (entities if is_entity else rest).append(word)
+    return entities, [*rest, suffix]
+
+
+def examination(path: Path) -> tuple[str, ...]:
+    """Equal for maps of one examination: their folder and their names' BIDS entities."""
+    return (str(path.parent), *_entities(path)[0])
+
+
+def ratio_name(patient: PatientFiles, path: Path, label: str, sharpness: float) -> str:
+    """Where a ratio belongs that is made of a map and others of its examination; see `output_name`.
+
+    Args:
+        label: `Ratio.label`.
+    """
+    return output_name(patient, path.with_name("_".join([*_entities(path)[0], label]) + ".nii.gz"), label, sharpness)
+
+
+def uncertainty_path(path: Path) -> Path:
+    """Where the uncertainty of a result belongs."""
+    return path.with_name(re.sub("superres(?=_lambda-)", "superresUncertainty", path.name, flags=re.IGNORECASE))
+
+
 def output_name(patient: PatientFiles, path: Path, metabolite: str, sharpness: float) -> str:
     """Where a result belongs in the output folder.
 
     The map's BIDS entities stay; what else its name says goes into the entity `map`, and lambda into `lambda`:
     "sub-01/mrsi/sub-01_res-n24_desc-superres_lambda-0p02_tCho.nii.gz" for "sub-01_res-n24_desc-acquired_tCho.nii".
     """
-    *words, suffix = stem(path.name).split("_")
-    entities, rest = [], []
-    for word in words:
-        is_entity = not rest and re.fullmatch(r"[a-z]+-[A-Za-z0-9]+", word)
-        (entities if is_entity else rest).append(word)
+    entities, (*rest, suffix) = _entities(path)
     kept = [word for word in entities if not word.startswith(("sub-", "ses-", "desc-"))]
     if rest or suffix != metabolite:
         kept.append(f"map-{label(''.join([*rest, suffix]))}")

@@ -1,73 +1,21 @@
 """One patient of a batch: which results are complete, and making the others."""
 
-import functools
-import itertools
-import warnings
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from inference_core import __version__
-from inference_core.batch_outputs import fingerprint, finished
-from inference_core.errors import InputError, InputWarning
-from inference_core.inputs import read_image
+from inference_core.batch_maps import BatchCancelled, PatientMaps
+from inference_core.batch_outputs import fingerprint, finished, uncertainty_path
+from inference_core.batch_task import BatchRow, Task
+from inference_core.errors import InputError
 from inference_core.outputs import write_result
-from inference_core.patient_files import PatientFiles
-from inference_core.sidecar import describe_result
+from inference_core.sidecar import describe_ratio, describe_ratio_error, describe_result
 
 if TYPE_CHECKING:
-    from inference_core.super_resolver import PreparedInput, SuperResolver
-
-
-@dataclass(frozen=True)
-class BatchRow:
-    """What became of one output.
-
-    Attributes:
-        patient: the folder's path within the study.
-        metabolite: its paper name; "" for a patient without maps.
-        sharpness: lambda; None for a patient without maps.
-        n: the input resolution; None where it is not known.
-        status: "done", "skipped" because it was complete, or "failed".
-        seconds: what it took, reading and preparing included.
-        output: the image, "" if it failed.
-        message: why it failed, or warnings.
-    """
-
-    patient: str
-    metabolite: str
-    sharpness: float | None
-    n: int | None
-    status: Literal["done", "skipped", "failed"]
-    seconds: float
-    output: str
-    message: str
-
-
-@dataclass(frozen=True)
-class Task:
-    """One output to be.
-
-    Attributes:
-        patient: whose.
-        map: what to super-resolve; None for a patient without maps, as are the next three.
-        metabolite: of the map.
-        sharpness: lambda.
-        output: the image to write.
-        rivals: all maps whose result would be written there; there should be one.
-    """
-
-    patient: PatientFiles
-    map: Path | None = None
-    metabolite: str = ""
-    sharpness: float | None = None
-    output: Path | None = None
-    rivals: set[Path] = field(default_factory=set)
-
-
-class BatchCancelled(Exception):  # noqa: N818 - not an error
-    """The user wants no more."""
+    from inference_core.certainty.calibration import Calibration
+    from inference_core.patient_result import MetaboliteResult
+    from inference_core.super_resolver import SuperResolver
 
 
 def rows_of_patient(
@@ -85,125 +33,121 @@ def rows_of_patient(
         BatchCancelled: as soon as `cancelled` answers True.
     """
     patient = tasks[0].patient
-    if tasks[0].map is None:
+    if tasks[0].output is None:
         missing = f"Patient '{patient.name}' has no metabolite map in '{patient.folder}': {_EXPECTED_NAMES}."
         yield _failed(tasks[0], InputError(patient.problem or missing))
         return
     for task in tasks:
-        if len(task.rivals) > 1:
-            yield _failed(task, _clash(task))
-    tasks = [task for task in tasks if len(task.rivals) == 1]
+        if (problem := _problem(task)) is not None:
+            yield _failed(task, problem)
+    tasks = [task for task in tasks if _problem(task) is None]
     try:
         mri = {role: patient.single(role) for role in ("T1", "FLAIR")}
         hashes = {role: fingerprint(path) for role, path in mri.items()}
     except Exception as error:
         yield from (_failed(task, error) for task in tasks)
         return
-    # Every map needs the patient's T1 and FLAIR, which take longest to read.
-    read = functools.cache(read_image)
-    for path, own in itertools.groupby(tasks, key=lambda task: task.map):
+    maps = PatientMaps(resolver, mri, hashes, cancelled)
+    for task in tasks:
         if cancelled():
             raise BatchCancelled
-        yield from _rows_of_map(list(own), {"map": path, **mri}, hashes, study, resolver, read, cancelled)
+        yield _row_of(task, study, maps)
 
 
 #: What to do about a patient without maps.
 _EXPECTED_NAMES = "add maps with the metabolite in the file's name, such as NAA.nii.gz or GPC+PCh.nii.gz"
 
 
-def _rows_of_map(
-    tasks: list[Task],
-    files: dict[str, Path],
-    mri_hashes: dict[str, str],
-    study: Path,
-    resolver: "SuperResolver",
-    read: Callable[[Path, str], Any],
-    cancelled: Callable[[], bool],
-) -> Iterator[BatchRow]:
-    """Do the tasks of one map, which share what is prepared."""
+def _problem(task: Task) -> InputError | None:
+    """What forbids a task before any file is opened."""
+    if task.ratio is None:
+        return _clash(task) if len(task.rivals) > 1 else None
     try:
-        hashes = {"map": fingerprint(files["map"]), **mri_hashes}
-    except OSError as error:
-        yield from (_failed(task, error) for task in tasks)
-        return
-    todo = []
-    for task in tasks:
-        found = finished(task.output, _identity(task, hashes, resolver)) if resolver.weights else None
-        if found is None:
-            todo.append(task)
-        else:
-            yield _row(task, found.get("InputResolution"), "skipped", found.get("Warnings", []))
-    if not todo:
-        return
+        task.ratio.require({name for name, paths in task.maps.items() if paths})
+    except InputError as error:
+        return error
+    for name, paths in task.maps.items():
+        if len(paths) > 1:
+            names = " and ".join(f"'{path}'" for path in paths)
+            return InputError(f"The ratio {task.metabolite} has two maps of {name}, {names}: remove one.")
+    return None
+
+
+def _row_of(task: Task, study: Path, maps: PatientMaps) -> BatchRow:
+    """Do one task, unless its output is complete."""
+    resolver, files = maps.resolver, _files(task)
     try:
-        prepared, messages = _prepare(
-            resolver, read(files["map"], "map"), *(read(files[r], r) for r in ("T1", "FLAIR"))
-        )
+        certainty = maps.calibration(task)
+        identity = _identity(task, {role: maps.hash(path) for role, path in files.items()} | maps.mri_hashes, maps)
+        if certainty is not None:
+            identity["CalibrationSHA256"] = certainty.fingerprint
+        outputs = [task.output, *([uncertainty_path(task.output)] if task.uncertainty else [])]
+        found = [finished(path, identity) for path in outputs] if resolver.weights else [None]
+        if None not in found:
+            return _row(task, found[0].get("InputResolution"), "skipped", found[0].get("Warnings", []))
+        named = {name: paths[0] for name, paths in task.maps.items()} or {task.metabolite: task.map}
+        results = {name: maps.result(path, name, task.sharpness, certainty) for name, path in named.items()}
+        messages = list(dict.fromkeys(sentence for path in named.values() for sentence in maps.warnings(path)))
+        sources = {role: path.relative_to(study).as_posix() for role, path in {**files, **maps.mri}.items()}
+        _write(task, results, sources, identity | {"Warnings": messages}, resolver, certainty)
+    except BatchCancelled:
+        raise
     except Exception as error:
-        yield from (_failed(task, error) for task in todo)
-        return
-    sources = {role: path.relative_to(study).as_posix() for role, path in files.items()}
-    for task in todo:
-        if cancelled():
-            raise BatchCancelled
-        try:
-            about = describe_result(resolver, prepared, task.metabolite, task.sharpness, sources)
-            about |= _identity(task, hashes, resolver) | {"Warnings": messages}
-            _make(task, prepared, about, resolver, cancelled)
-        except BatchCancelled:
-            raise
-        except Exception as error:
-            row = _failed(task, error)
-        else:
-            row = _row(task, prepared.n, "done", messages)
-        yield row
+        return _failed(task, error)
+    return _row(task, next(iter(results.values())).prepared.n, "done", messages)
 
 
-def _identity(task: Task, hashes: dict[str, str], resolver: "SuperResolver") -> dict[str, Any]:
+def _files(task: Task) -> dict[str, Path]:
+    """The task's maps, by what the sidecar calls them."""
+    if task.ratio is None:
+        return {"map": task.map}
+    return {f"map of {name}": paths[0] for name, paths in task.maps.items()}
+
+
+def _identity(task: Task, hashes: dict[str, str], maps: PatientMaps) -> dict[str, Any]:
     """What a result depends on; the same entries in its sidecar mean the same result."""
     return {
         "SourcesSHA256": hashes,
-        "WeightsSHA256": resolver.weights and resolver.weights.sha256,
+        "WeightsSHA256": maps.resolver.weights and maps.resolver.weights.sha256,
         "Metabolite": task.metabolite,
         "Sharpness": task.sharpness,
         "SoftwareVersion": __version__,
     }
 
 
-def _prepare(resolver: "SuperResolver", *images: Any) -> tuple["PreparedInput", list[str]]:
-    """A map, T1 and FLAIR prepared, and what was warned of."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        prepared = resolver.prepare(*images)
-    ours = [str(warning.message) for warning in caught if issubclass(warning.category, InputWarning)]
-    for warning in caught:
-        if not issubclass(warning.category, InputWarning):
-            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    return prepared, list(dict.fromkeys(ours))
-
-
-def _make(
+def _write(
     task: Task,
-    prepared: "PreparedInput",
-    about: dict[str, Any],
+    results: "Mapping[str, MetaboliteResult]",
+    sources: dict[str, str],
+    identity: dict[str, Any],
     resolver: "SuperResolver",
-    cancelled: Callable[[], bool],
+    certainty: "Calibration | None",
 ) -> None:
-    """Super-resolve and write one result."""
+    """Write one result, its uncertainty first: what lies beside a result is complete."""
     from inference_core.geometry import super_resolved_image
+    from inference_core.patient_result import on_one_grid
+    from inference_core.ratios import ratio_map
 
-    def check(done: int, total: int) -> None:
-        if cancelled():
-            raise BatchCancelled
-
-    array = resolver.super_resolve(prepared, task.metabolite, task.sharpness, progress=check)
+    result = on_one_grid(results, task.sharpness)
+    prepared = next(iter(results.values())).prepared
+    if task.ratio is None:
+        (own,) = results.values()
+        values, widths = own.values, own.uncertainty
+        about = describe_result(resolver, prepared, task.metabolite, task.sharpness, sources)
+    else:
+        found = ratio_map(task.ratio, result.values, result.brain, result.uncertainties)
+        values, widths = found.values, found.uncertainty
+        about = describe_ratio(resolver, prepared, task.ratio, task.sharpness, sources, certainty is not None)
     try:
         task.output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
             f"The folder '{task.output.parent}' can't be made ({error.strerror}): check what is in its place."
         ) from error
-    write_result(super_resolved_image(array, prepared.grid), task.output, about)
+    if task.uncertainty:
+        described = about | identity | (certainty.describe() if task.ratio is None else describe_ratio_error())
+        write_result(super_resolved_image(widths, result.grid), uncertainty_path(task.output), described)
+    write_result(super_resolved_image(values, result.grid), task.output, about | identity)
 
 
 def _row(task: Task, n: int | None, status: Literal["done", "skipped"], messages: Iterable[str]) -> BatchRow:

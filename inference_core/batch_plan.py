@@ -5,11 +5,13 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from inference_core.batch_outputs import describe_dataset, output_name, write_table
-from inference_core.batch_patient import BatchRow, Task
+from inference_core.batch_ratios import ratio_tasks
+from inference_core.batch_task import BatchRow, Task
 from inference_core.conditions import check_sharpness, resolve_metabolite
 from inference_core.errors import InputError
 from inference_core.outputs import make_folder
 from inference_core.patient_files import PatientFiles, find_patients
+from inference_core.ratios import Ratio
 
 #: The table of all rows, in the output folder.
 TABLE = "batch.tsv"
@@ -57,6 +59,8 @@ def plan_batch(
     sharpness: Sequence[float] | float = (0.0,),
     participants: Sequence[str] = (),
     metabolites: Sequence[str] = (),
+    ratios: Sequence[str] | None = None,
+    uncertainty: bool = False,
 ) -> BatchPlan:
     """Find the patients, and make the output folder.
 
@@ -67,16 +71,20 @@ def plan_batch(
         participants: labels of those to take, "01" or "sub-01"; all if empty. Their table is named for them, so that
             an array of jobs writes a table each.
         metabolites: those to take, by any of their names; all if empty.
+        ratios: those to make, too, such as "tCho/NAA", of all maps; the usual ones that the maps allow if empty, none
+            if None.
+        uncertainty: whether each result has its uncertainty beside it.
 
     Raises:
         InputError: for a study without patients, participants that it has not, an output folder that can't be written
-            or that holds input, unknown metabolites, and sharpness outside its range.
+            or that holds input, unknown metabolites, what is no ratio, and sharpness outside its range.
     """
     study, output = Path(study), Path(output)
     wanted = [sharpness] if isinstance(sharpness, (int, float, str)) else sharpness
     values = list(dict.fromkeys(check_sharpness(value) for value in wanted))
     if not values:
         raise InputError("There is no sharpness to super-resolve at: give at least one value from 0 to 0.1.")
+    wanted_ratios = [Ratio.parse(text) for text in ratios or ()]
     names = {resolve_metabolite(name) for name in metabolites}
     labels = list(dict.fromkeys(label.removeprefix("sub-") for label in participants))
     patients = find_patients(study)
@@ -88,6 +96,10 @@ def plan_batch(
     if output.resolve() in inputs:
         raise InputError(f"The output folder '{output}' is the study's folder or a patient's: choose another.")
     tasks = _tasks(patients, output, values, names)
+    if ratios is not None:
+        tasks = [[*own, *ratio_tasks(own[0].patient, output, values, wanted_ratios)] for own in tasks]
+    if uncertainty:
+        tasks = [[replace(task, uncertainty=True) for task in own] for own in tasks]
     if labels:
         tasks = _of_participants(tasks, labels, study)
     make_folder(output)

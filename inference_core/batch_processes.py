@@ -9,8 +9,8 @@ from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 
-from inference_core.batch_patient import BatchRow, Task
 from inference_core.batch_plan import BatchPlan
+from inference_core.batch_task import BatchRow, Task
 from inference_core.errors import InputError
 
 #: Seconds within which a Dask scheduler has to answer.

@@ -86,17 +86,38 @@ def super_resolve_patient(
     for done, (name, image) in enumerate(named.items(), 1):
         first = next(iter(found.items()), None)
         prepared = resolver.prepare(image, t1, flair, like=first and first[1].prepared)
-        if first and not first[1].prepared.grid.matches(prepared.grid):
-            raise InputError(
-                f"The maps of {first[0]} and {name} are not on one grid: give maps of one examination, in the same "
-                "matrix and place."
-            )
+        if first:
+            _check_grid(*first, name, prepared)
         maps_of = super_resolve_with_uncertainty(resolver, prepared, name, sharpness, calibration)
         found[name] = MetaboliteResult(prepared, *maps_of)
         if progress is not None:
             progress(done, len(named))
-    prepared = [result.prepared for result in found.values()]
-    return PatientResult(found, sharpness, np.logical_and.reduce([p.brain for p in prepared]), prepared[0].grid)
+    return on_one_grid(found, sharpness)
+
+
+def on_one_grid(metabolites: Mapping[str, MetaboliteResult], sharpness: float) -> PatientResult:
+    """Results of a patient's metabolites as one.
+
+    Args:
+        metabolites: by paper name, at least one.
+        sharpness: lambda of all of them.
+
+    Raises:
+        InputError: if they are not on one grid.
+    """
+    (first, own), *others = metabolites.items()
+    for name, other in others:
+        _check_grid(first, own, name, other.prepared)
+    prepared = [result.prepared for result in metabolites.values()]
+    return PatientResult(metabolites, sharpness, np.logical_and.reduce([p.brain for p in prepared]), own.prepared.grid)
+
+
+def _check_grid(first: str, own: MetaboliteResult, name: str, prepared: PreparedInput) -> None:
+    if not own.prepared.grid.matches(prepared.grid):
+        raise InputError(
+            f"The maps of {first} and {name} are not on one grid: give maps of one examination, in the same matrix and "
+            "place."
+        )
 
 
 def _named(maps: Mapping[str, sitk.Image]) -> dict[str, sitk.Image]:

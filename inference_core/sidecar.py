@@ -71,3 +71,8 @@ def describe_ratio(
         "Masked": f"0 where the denominator is {masked}",
         "Units": "1",
     }
+
+
+def describe_ratio_error() -> dict[str, Any]:
+    """What to add to a ratio's description for the map of its uncertainty."""
+    return {"Description": "Standard error of a ratio of metabolite maps. For research, not for diagnosis."}

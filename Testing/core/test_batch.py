@@ -305,13 +305,15 @@ def test_warnings_are_in_the_row_also_when_skipped(patient, write_patient, resol
 
 
 def test_inputs_are_prepared_once_a_map_and_mri_read_once_a_patient(write_patient, resolver, tmp_path, monkeypatch):
-    from inference_core import batch_patient
+    from inference_core import batch_maps
 
     study = write_patient(tmp_path / "one", maps=("tCho.nii", "NAA.nii"))
     read, prepared = [], []
-    read_image, prepare = batch_patient.read_image, resolver.prepare
-    monkeypatch.setattr(batch_patient, "read_image", lambda path, role: read.append(role) or read_image(path, role))
-    monkeypatch.setattr(resolver, "prepare", lambda *images: prepared.append(images) or prepare(*images))
+    read_image, prepare = batch_maps.read_image, resolver.prepare
+    monkeypatch.setattr(batch_maps, "read_image", lambda path, role: read.append(role) or read_image(path, role))
+    monkeypatch.setattr(
+        resolver, "prepare", lambda *images, like=None: prepared.append(images) or prepare(*images, like=like)
+    )
     run_batch(study, tmp_path / "out", sharpness=(0, 0.02, 0.05), resolver=resolver)
     assert sorted(read) == ["FLAIR", "T1", "map", "map"]
     assert len(prepared) == 2
@@ -393,3 +395,57 @@ def test_without_a_resolver_the_default_weights_are_used(write_patient, resolver
 def test_the_module_imports_without_torch():
     code = "import sys, inference_core.batch; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_ratios_and_uncertainties_lie_beside_the_results(write_patient, resolver, tmp_path):
+    study = write_patient(tmp_path / "study" / "one", maps=("tCho.nii", "NAA.nii")).parent
+    options = {"ratios": ["tCho/NAA", "Gln/Glu"], "uncertainty": True, "resolver": resolver}
+    rows = run_batch(study, tmp_path / "out", **options)
+    assert [(row.metabolite, row.status) for row in rows] == [
+        ("Gln/Glu", "failed"),
+        ("NAA", "done"),
+        ("tCho", "done"),
+        ("tCho/NAA", "done"),
+    ]
+    assert "needs a map of Gln and Glu" in rows[0].message
+    names = {Path(name).name for name in contents(tmp_path / "out") if name.endswith(".nii.gz")}
+    kinds = ("superres", "superresUncertainty")
+    wanted = {
+        f"sub-one_desc-{kind}_lambda-0_{what}.nii.gz" for kind in kinds for what in ("NAA", "tCho", "tChoOverNAA")
+    }
+    assert names == wanted
+    images = {name: sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "out/sub-one/mrsi" / name))) for name in names}
+    # Both maps are the same.
+    ratio = images["sub-one_desc-superres_lambda-0_tChoOverNAA.nii.gz"]
+    assert np.median(ratio[ratio > 0]) == pytest.approx(1, abs=0.2)
+    error = images["sub-one_desc-superresUncertainty_lambda-0_tChoOverNAA.nii.gz"]
+    assert ((error > 0) == (ratio > 0)).all()
+    sidecar = json.loads((tmp_path / "out/sub-one/mrsi/sub-one_desc-superres_lambda-0_tChoOverNAA.json").read_text())
+    assert sidecar["Sources"]["map of NAA"] == "one/NAA.nii"
+    before = contents(tmp_path / "out/sub-one")
+    assert statuses(run_batch(study, tmp_path / "out", **options)) == ["failed", "skipped", "skipped", "skipped"]
+    assert contents(tmp_path / "out/sub-one") == before
+    # Another map makes its result, and the ratio, anew; a lost uncertainty only its own.
+    image = sitk.ReadImage(str(study / "one" / "NAA.nii"))
+    sitk.WriteImage(image * 2, str(study / "one" / "NAA.nii"))
+    (tmp_path / "out/sub-one/mrsi/sub-one_desc-superresUncertainty_lambda-0_tCho.nii.gz").unlink()
+    again = run_batch(study, tmp_path / "out", **{**options, "ratios": ()})
+    assert [(row.metabolite, row.status) for row in again] == [
+        ("NAA", "done"),
+        ("tCho", "done"),
+        ("tCho/NAA", "done"),
+    ]
+    # None of it is taken for a patient's input.
+    with pytest.raises(InputError, match="no patient"):
+        find_patients(tmp_path / "out")
+
+
+def test_a_ratio_is_made_of_one_examinations_maps(thin_sample, resolver, tmp_path):
+    rows = run_batch(thin_sample, tmp_path / "out", ratios=[], resolver=resolver)
+    ratios = [row for row in rows if "/" in row.metabolite]
+    assert {(row.n, row.status) for row in ratios} == {(16, "done"), (20, "done")}
+    assert len(ratios) == 2
+    shutil.copytree(thin_sample, tmp_path / "two")
+    shutil.copy(next((tmp_path / "two").glob("mrsi/*n16*NAA.nii.gz")), tmp_path / "two/mrsi/NAA_res-n16_tNAA.nii.gz")
+    with pytest.raises(InputError, match="is no ratio"):
+        run_batch(tmp_path / "two", tmp_path / "out2", ratios=["NAA"], resolver=resolver)

@@ -15,7 +15,7 @@ import SimpleITK as sitk
 from inference_core import InputError
 from inference_core.batch import run_batch
 from inference_core.batch_locks import patient_lock
-from inference_core.batch_patient import BatchCancelled
+from inference_core.batch_maps import BatchCancelled
 from inference_core.batch_plan import plan_batch
 from inference_core.cli import main
 from inference_core.phantom import simulate_patient, write_study

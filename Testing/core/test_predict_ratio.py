@@ -1,7 +1,6 @@
 """`mrsi-superres predict` with a ratio in the place of a metabolite."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest

@@ -6,6 +6,7 @@ for the evidence e_j, with coefficients of each metabolite; the 68 % interval is
 value +- `factor_95` s. Errors have longer tails than a normal distribution's, so that the factor is not 1.96.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,6 +55,12 @@ class Calibration:
     coefficients: Mapping[str, np.ndarray]
     factor_95: float
     about: Mapping[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        """Of its content, in hexadecimal digits: equal for calibrations that give the same intervals."""
+        numbers = {name: self.coefficients[name].tolist() for name in sorted(self.coefficients)}
+        return hashlib.sha256(json.dumps([numbers, self.factor_95]).encode()).hexdigest()
 
     def describe(self) -> dict[str, Any]:
         """What `json` can write about a map of uncertainties."""

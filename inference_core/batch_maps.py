@@ -1,0 +1,131 @@
+"""A patient's maps while a batch is at them: what several outputs share is read, prepared and computed once."""
+
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from inference_core.batch_outputs import fingerprint
+from inference_core.batch_task import Task
+from inference_core.errors import InputError, InputWarning
+from inference_core.inputs import read_image
+
+if TYPE_CHECKING:
+    from inference_core.certainty.calibration import Calibration
+    from inference_core.patient_result import MetaboliteResult
+    from inference_core.super_resolver import PreparedInput, SuperResolver
+
+
+class BatchCancelled(Exception):  # noqa: N818 - not an error
+    """The user wants no more."""
+
+
+class PatientMaps:
+    """One patient's.
+
+    Args:
+        resolver: what super-resolves.
+        mri: files of "T1" and "FLAIR".
+        mri_hashes: their fingerprints.
+        cancelled: asked between slices.
+
+    Attributes:
+        resolver, mri, mri_hashes: as given.
+    """
+
+    def __init__(
+        self,
+        resolver: "SuperResolver",
+        mri: Mapping[str, Path],
+        mri_hashes: Mapping[str, str],
+        cancelled: Callable[[], bool],
+    ):
+        self.resolver, self.mri, self.mri_hashes = resolver, dict(mri), dict(mri_hashes)
+        self._cancelled = cancelled
+        self._images: dict[Path, Any] = {}
+        self._hashes: dict[Path, str] = {}
+        self._prepared: dict[Path, tuple[PreparedInput, list[str]]] = {}
+        self._failures: dict[Path, Exception] = {}
+        self._results: dict[tuple, MetaboliteResult] = {}
+
+    def hash(self, path: Path) -> str:
+        """A map's fingerprint."""
+        if path not in self._hashes:
+            self._hashes[path] = fingerprint(path)
+        return self._hashes[path]
+
+    def warnings(self, path: Path) -> list[str]:
+        """What the user was warned of when a map was prepared."""
+        return self._prepared[path][1]
+
+    def calibration(self, task: Task) -> "Calibration | None":
+        """The weights' calibration if a task needs it; for a ratio that can do without, None if there is none.
+
+        Raises:
+            InputError: if there is none for a result that is to have its uncertainty beside it.
+        """
+        from inference_core.certainty.calibration import load_calibration
+
+        if not (task.uncertainty or task.ratio):
+            return None
+        try:
+            if self.resolver.weights is None:
+                raise InputError("Weights that are in no file have no calibration: leave the uncertainty out.")
+            return load_calibration(self.resolver.weights)
+        except InputError:
+            if task.uncertainty:
+                raise
+            return None
+
+    def result(
+        self, path: Path, metabolite: str, sharpness: float, certainty: "Calibration | None"
+    ) -> "MetaboliteResult":
+        """A map super-resolved, with its uncertainty if there is a calibration to tell it.
+
+        Raises:
+            BatchCancelled: as soon as `cancelled` answers True.
+            Exception: what is wrong with the map, each time that it is asked for.
+        """
+        from inference_core.certainty.estimate import super_resolve_with_uncertainty
+        from inference_core.patient_result import MetaboliteResult
+
+        key = path, metabolite, sharpness, certainty is not None
+        if key not in self._results:
+            prepared = self._prepare(path)
+            arguments = self.resolver, prepared, metabolite, sharpness, certainty, self._check
+            self._results[key] = MetaboliteResult(prepared, *super_resolve_with_uncertainty(*arguments))
+        return self._results[key]
+
+    def _check(self, _done: int, _total: int) -> None:
+        if self._cancelled():
+            raise BatchCancelled
+
+    def _prepare(self, path: Path) -> "PreparedInput":
+        if path in self._failures:
+            raise self._failures[path]
+        if path not in self._prepared:
+            try:
+                self._prepared[path] = self._prepared_now(path)
+            except Exception as error:
+                self._failures[path] = error
+                raise
+        return self._prepared[path][0]
+
+    def _prepared_now(self, path: Path) -> "tuple[PreparedInput, list[str]]":
+        """A map prepared, and what was warned of."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            images = read_image(path, "map"), *(self._mri(role) for role in ("T1", "FLAIR"))
+            like = next((prepared for prepared, _ in self._prepared.values()), None)
+            prepared = self.resolver.prepare(*images, like=like)
+        ours = [str(warning.message) for warning in caught if issubclass(warning.category, InputWarning)]
+        for warning in caught:
+            if not issubclass(warning.category, InputWarning):
+                warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        return prepared, list(dict.fromkeys(ours))
+
+    def _mri(self, role: str) -> Any:
+        path = self.mri[role]
+        if path not in self._images:
+            self._images[path] = read_image(path, role)
+        return self._images[path]

@@ -1,0 +1,32 @@
+"""Which ratios a batch makes of a patient's maps: of those of one examination, by their names."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from inference_core.batch_outputs import examination, ratio_name
+from inference_core.batch_task import Task
+from inference_core.patient_files import PatientFiles
+from inference_core.ratios import STANDARD_RATIOS, Ratio
+
+
+def ratio_tasks(patient: PatientFiles, output: Path, sharpness: Sequence[float], ratios: Sequence[Ratio]) -> list[Task]:
+    """A patient's ratios, examination by examination.
+
+    Args:
+        patient: whose.
+        output: folder for the results.
+        sharpness: values of lambda.
+        ratios: those wanted; if empty, the usual ones for which there are maps.
+    """
+    examinations: dict[tuple[str, ...], dict[str, list[Path]]] = {}
+    for path, metabolite in patient.maps:
+        examinations.setdefault(examination(path), {}).setdefault(metabolite, []).append(path)
+    tasks = []
+    for maps in examinations.values():
+        first = next(iter(maps.values()))[0]
+        for ratio in ratios or [own for own in STANDARD_RATIOS if set(own.metabolites) <= set(maps)]:
+            needed = {name: tuple(maps.get(name, ())) for name in ratio.metabolites}
+            for value in sharpness:
+                target = output / ratio_name(patient, first, ratio.label, value)
+                tasks.append(Task(patient, None, ratio.name, value, target, {first}, ratio, needed))
+    return tasks
