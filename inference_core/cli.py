@@ -16,6 +16,7 @@ _COMMANDS = {
     "prepare": ("inference_core.prepare", "prepare a study: LCModel output, T1 and FLAIR to filtered maps"),
     "demo": ("inference_core.demo", "super-resolve the bundled simulated patient and draw the figures"),
     "regions": ("inference_core.regions", "metabolites and ratios in regions, with uncertainties, as a table"),
+    "report": ("inference_core.report", "a patient on one page: maps, ratios, regions, uncertainties"),
     "phantom": ("inference_core.phantom.command", "write simulated patients as folders of NIfTI files"),
     "train": ("inference_core.train", "train the network on a folder of patients or on simulated ones"),
     "benchmark": ("inference_core.benchmark", "measure how fast everything is on this machine"),

@@ -14,12 +14,12 @@ MAP_METAVAR = "[METABOLITE=]MAP"
 
 
 def map_files(given: Sequence[str]) -> dict[str, Path]:
-    """Files of one patient's maps by metabolite, from arguments such as "NAA.nii.gz" or "NAA=map1.nii.gz".
+    """Files of one patient's maps by metabolite, in the paper's order, from "NAA.nii.gz", "NAA=map1.nii.gz" and the like.
 
     Raises:
         InputError: for a file whose name tells no metabolite, or two of one.
     """
-    from inference_core.conditions import resolve_metabolite
+    from inference_core.conditions import METABOLITES, resolve_metabolite
     from inference_core.naming import guess_metabolite
 
     files: dict[str, Path] = {}
@@ -35,7 +35,7 @@ def map_files(given: Sequence[str]) -> dict[str, Path]:
         if name in files:
             raise InputError(f"'{files[name]}' and '{path}' are both maps of {name}: leave one out.")
         files[name] = Path(path)
-    return files
+    return {name: files[name] for name in METABOLITES if name in files}
 
 
 def label_images(path: Path, names: Sequence[str] = ()) -> "dict[str, sitk.Image]":

@@ -26,7 +26,7 @@ def arguments(tmp_path, **changed):
 def test_the_table_has_each_metabolite_and_the_usual_ratios(tmp_path, capsys):
     assert main(arguments(tmp_path, **{"--names": ["1=tumour"]})) == 0
     rows = list(csv.DictReader((tmp_path / "table.csv").open(encoding="utf-8")))
-    assert [row["quantity"] for row in rows] == ["NAA", "tCho", "tCr", "tCho/NAA", "tCho/tCr", "NAA/tCr"]
+    assert [row["quantity"] for row in rows] == ["tCho", "tCr", "NAA", "tCho/NAA", "tCho/tCr", "NAA/tCr"]
     assert {row["region"] for row in rows} == {"tumour"}
     for row in rows[:3]:
         # As much signal as was measured, within what is said of the result's uncertainty.
