@@ -18,6 +18,7 @@ from MRSISuperResLib.computation import close_shared_computation
 from MRSISuperResLib.logic import super_resolve, super_resolve_folder
 from MRSISuperResLib.panel import Panel
 from MRSISuperResLib.parameters import MRSISuperResParameterNode
+from MRSISuperResLib.region_measurement import measure_regions
 from MRSISuperResLib.sample_data import load_sample_patient, register_sample_data
 from MRSISuperResLib.torch_setup import install_missing, missing_packages
 
@@ -123,6 +124,13 @@ class MRSISuperResLogic(ScriptedLoadableModuleLogic):
     def superResolve(self, mapNode, t1Node, flairNode, metabolite=None, sharpness=0.0, **options):
         """Super-resolve a map; returns the new volume node. See `MRSISuperResLib.logic.super_resolve`."""
         return super_resolve(mapNode, t1Node, flairNode, metabolite, sharpness, **options)
+
+    def measureRegions(self, segmentationNode, mapNode, t1Node, flairNode, sharpness=0.0, **options):
+        """Measure a patient's metabolites in segments; returns the table's rows.
+
+        See `MRSISuperResLib.region_measurement.measure_regions`.
+        """
+        return measure_regions(segmentationNode, mapNode, t1Node, flairNode, sharpness, **options)
 
     def superResolveFolder(self, inputFolder, outputFolder, sharpness=(0.0,), **options):
         """Super-resolve a folder of patients; returns a row for each output.

@@ -14,7 +14,7 @@ MAP_METAVAR = "[METABOLITE=]MAP"
 
 
 def map_files(given: Sequence[str]) -> dict[str, Path]:
-    """Files of one patient's maps by metabolite, in the paper's order, from "NAA.nii.gz", "NAA=map1.nii.gz" and the like.
+    """Files of a patient's maps by metabolite, in the paper's order, from "NAA.nii.gz", "NAA=map1.nii.gz" and the like.
 
     Raises:
         InputError: for a file whose name tells no metabolite, or two of one.

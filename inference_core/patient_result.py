@@ -65,6 +65,7 @@ def super_resolve_patient(
     sharpness: float = 0.0,
     calibration: Calibration | None = None,
     progress: Callable[[int, int], None] | None = None,
+    between_slices: Callable[[], None] | None = None,
 ) -> PatientResult:
     """Super-resolve all of a patient's metabolites.
 
@@ -76,6 +77,7 @@ def super_resolve_patient(
         calibration: of the resolver's weights; without it there is no uncertainty. With it, each slice takes eight
             passes of the network instead of one.
         progress: called after each metabolite with the number done and of all; may raise to end it.
+        between_slices: called after each batch of slices in each pass; may raise to end it.
 
     Raises:
         InputError: for maps that are not on one grid or name a metabolite twice, and as `SuperResolver.prepare`.
@@ -88,7 +90,9 @@ def super_resolve_patient(
         prepared = resolver.prepare(image, t1, flair, like=first and first[1].prepared)
         if first:
             _check_grid(*first, name, prepared)
-        maps_of = super_resolve_with_uncertainty(resolver, prepared, name, sharpness, calibration)
+        maps_of = super_resolve_with_uncertainty(
+            resolver, prepared, name, sharpness, calibration, lambda *_: between_slices and between_slices()
+        )
         found[name] = MetaboliteResult(prepared, *maps_of)
         if progress is not None:
             progress(done, len(named))

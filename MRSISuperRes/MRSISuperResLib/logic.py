@@ -5,7 +5,6 @@ from pathlib import Path
 
 from inference_core.conditions import check_sharpness
 from inference_core.errors import InputError
-from MRSISuperResLib import torch_setup
 from MRSISuperResLib.batch import run_folder, summary
 from MRSISuperResLib.computation import Computation, Model, Request, shared_computation
 from MRSISuperResLib.guesses import metabolite_of
@@ -14,6 +13,7 @@ from MRSISuperResLib.parameters import COLOR_MAPS
 from MRSISuperResLib.patient_maps import images_of_maps, maps_beside
 from MRSISuperResLib.quantity import Quantity
 from MRSISuperResLib.result_volume import ResultLabel, ResultVolume, UncertaintyVolume
+from MRSISuperResLib.torch_setup import check_packages
 from MRSISuperResLib.volumes import images_key
 
 
@@ -46,7 +46,7 @@ def super_resolve(
     Raises:
         InputError: for input that can't be used, or a package that is missing; one sentence for the user.
     """
-    _check_packages()
+    check_packages()
     if metabolite is None:
         metabolite = metabolite_of(map_node) if map_node is not None else None
         if metabolite is None and map_node is not None:
@@ -115,7 +115,7 @@ def super_resolve_folder(
     Raises:
         InputError: as `inference_core.batch.run_batch`, or a package that is missing.
     """
-    _check_packages()
+    check_packages()
     computation: Computation = shared_computation()
     model = Model(str(weights), device)
     future = computation.run(run_folder, computation, study, output, sharpness, model, progress or _print_progress)
@@ -128,11 +128,3 @@ def _print_progress(done: int, total: int, row) -> None:
     at = "" if row.sharpness is None else f" lambda={row.sharpness:g}"
     reason = f": {row.message}" if row.message else ""
     print(f"{done}/{total} {row.patient} {row.metabolite}{at} {row.status}{reason}")
-
-
-def _check_packages() -> None:
-    if missing := torch_setup.missing_packages():
-        raise InputError(
-            f"Super-resolution needs {' and '.join(missing)}, which this Slicer lacks: press Install in the "
-            "MRSISuperRes module, or call MRSISuperResLogic().installPackages()."
-        )

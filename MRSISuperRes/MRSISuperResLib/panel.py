@@ -19,6 +19,7 @@ from MRSISuperResLib.model_panel import ModelPanel
 from MRSISuperResLib.overlay import align_views
 from MRSISuperResLib.parameters import OWN_RATIO
 from MRSISuperResLib.quantity import Quantity
+from MRSISuperResLib.regions_panel import RegionsPanel
 from MRSISuperResLib.resolution import describe
 from MRSISuperResLib.result_volume import ResultVolume, result_of
 from MRSISuperResLib.risk import state_risk
@@ -63,6 +64,7 @@ class Panel(Listener):
         self.display = DisplayPanel(ui)
         self.certainty = CertaintyPanel(ui)
         self.model = ModelPanel(ui)
+        self.regions = RegionsPanel(ui)
         self.batch = BatchPanel(ui)
         ui.applyButton.connect("clicked(bool)", self._on_apply)
         ui.sampleButton.connect("clicked(bool)", self._on_sample)
@@ -87,7 +89,7 @@ class Panel(Listener):
         self.parameters = parameters
         self._seen = None
         self._refused = ""
-        for part in (self.display, self.model, self.batch):
+        for part in (self.display, self.model, self.regions, self.batch):
             part.parameters = parameters
         if parameters is None:
             self.display.forget()
@@ -107,13 +109,14 @@ class Panel(Listener):
         self.ui.setupLabel.text = _(
             "Super-resolution needs {names}, which Slicer does not bring. Everything else in this panel works without."
         ).format(names=_(" and ").join({"torch": "PyTorch"}.get(name, name) for name in missing))
-        self.batch.available = self.model.available = not missing
+        self.batch.available = self.model.available = self.regions.available = not missing
         if self.parameters is None:
             return
         state_risk(self.ui.riskLabel, self._seen.sharpness, self._seen.model.weights)
         self.ui.ownRatioEdit.visible = self.parameters.metabolite == OWN_RATIO
         self._state_status()
         self.model.refresh(self._device)
+        self.regions.refresh()
         self.batch.refresh()
         self.display.refresh(self._result_node())
         self.certainty.refresh(self.live.result, self.live.certainty)
@@ -123,6 +126,7 @@ class Panel(Listener):
         """Let go of everything: the panel goes away."""
         self.live.close()
         self.certainty.close()
+        self.regions.close()
         self.batch.close()
         self.connect_parameters(None)
 
@@ -130,6 +134,7 @@ class Panel(Listener):
         """The scene is about to lose its nodes: touch none of them any more."""
         self.live.forget()
         self.display.forget()
+        self.regions.forget()
         self.connect_parameters(None)
 
     # What the user does.

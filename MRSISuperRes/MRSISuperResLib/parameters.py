@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from slicer import vtkMRMLScalarVolumeNode
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
 
 from inference_core.conditions import METABOLITES, SHARPNESS_RANGE
@@ -34,6 +34,7 @@ class MRSISuperResParameterNode:
     reference, opacity, colorMap, fadeUncertain - how the result is shown.
     weights - file of weights; empty for those that come with the extension.
     device - where to compute.
+    segmentation, mirrorRegions, regionRatios - the regions section's fields.
     batchInput, batchOutput, batchSharpness - the batch section's fields.
     """
 
@@ -51,6 +52,9 @@ class MRSISuperResParameterNode:
     fadeUncertain: bool = False
     weights: str = ""
     device: Annotated[str, Choice(DEVICES)] = DEVICES[0]
+    segmentation: vtkMRMLSegmentationNode
+    mirrorRegions: bool = True
+    regionRatios: str = ""
     batchInput: str = ""
     batchOutput: str = ""
     batchSharpness: str = "0, 0.02"

@@ -106,3 +106,16 @@ def _install_safetensors() -> None:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
+def check_packages() -> None:
+    """Refuse to go on without what super-resolution needs.
+
+    Raises:
+        InputError: if a package is missing.
+    """
+    if missing := missing_packages():
+        raise InputError(
+            f"Super-resolution needs {' and '.join(missing)}, which this Slicer lacks: press Install in the "
+            "MRSISuperRes module, or call MRSISuperResLogic().installPackages()."
+        )

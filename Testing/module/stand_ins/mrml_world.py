@@ -25,6 +25,7 @@ class MrmlWorld:
         self.color_logic = self._logic(slicer.vtkSlicerColorLogic, "Colors")
         self.application_logic.SetColorLogic(self.color_logic)
         self.volumes_logic = self._logic(slicer.vtkSlicerVolumesLogic, "Volumes")
+        self.segmentations_logic = self._logic(slicer.vtkSlicerSegmentationsModuleLogic, "Segmentations")
         #: Carries one view's movements to the views linked with it, as in the application.
         self.slice_link_logic = self._logic(slicer.vtkMRMLSliceLinkLogic)
 

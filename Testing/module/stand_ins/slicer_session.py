@@ -72,6 +72,7 @@ class SlicerSession:
         app.set_world(self.world, layout_manager, IOManager(self.world), manager)
         manager.add_core("Colors", lambda: self.world.color_logic)
         manager.add_core("Volumes", lambda: self.world.volumes_logic)
+        manager.add_core("Segmentations", lambda: self.world.segmentations_logic)
         if main_window:
             self._main_window.show()
         self.process_events()

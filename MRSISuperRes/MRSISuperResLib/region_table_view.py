@@ -1,0 +1,92 @@
+"""The rows of a measurement as a table in the panel, a table in the scene, and text."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+import qt
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+_TEXT = ("region", "quantity")
+
+
+def _number(value: float | None, form: str = ".4g") -> str:
+    return "\u2013" if value is None else format(value, form)
+
+
+def _cells(row) -> list[str]:
+    mean = _number(row.mean)
+    if row.uncertainty is not None:
+        mean += f" \u00b1 {row.uncertainty:.2g}"
+    return [
+        row.region,
+        row.quantity,
+        f"{row.volume_ml:.1f}",
+        _number(row.low_resolution_mean),
+        mean,
+        _number(row.median),
+        "\u2013" if row.low is None else f"{row.low:.4g} \u2013 {row.high:.4g}",
+        _number(row.signal_change, "+.1%"),
+    ]
+
+
+def headings() -> list[str]:
+    """Of the columns."""
+    return [
+        _("Region"),
+        _("Quantity"),
+        _("mL"),
+        _("As measured"),
+        _("Super-resolved"),
+        _("Median"),
+        _("10th \u2013 90th percentile"),
+        _("Signal"),
+    ]
+
+
+def fill_table(widget: qt.QTableWidget, rows: Sequence) -> None:
+    """Show rows in the panel's table, instead of those before."""
+    names = headings()
+    widget.setColumnCount(len(names))
+    widget.setHorizontalHeaderLabels(names)
+    widget.setRowCount(len(rows))
+    for index, row in enumerate(rows):
+        for column, text in enumerate(_cells(row)):
+            widget.setItem(index, column, qt.QTableWidgetItem(text))
+    widget.resizeColumnsToContents()
+
+
+def as_text(rows: Sequence) -> str:
+    """The panel's table for a spreadsheet or a letter: tab-separated, with a header."""
+    return "\n".join("\t".join(cells) for cells in (headings(), *map(_cells, rows))) + "\n"
+
+
+def table_node(rows: Sequence, name: str):
+    """All that is known of the rows, as a table node in the scene: one of that name is written anew.
+
+    Args:
+        rows: `RegionRow`s; what is not known is NaN.
+        name: of the node.
+    """
+    found = [node for node in slicer.util.getNodesByClass("vtkMRMLTableNode") if node.GetName() == name]
+    node = found[-1] if found else slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", name)
+    node.RemoveAllColumns()
+    for field in fields(rows[0]):
+        array = vtk.vtkStringArray() if field.name in _TEXT else vtk.vtkDoubleArray()
+        array.SetName(field.name)
+        for row in rows:
+            value = getattr(row, field.name)
+            array.InsertNextValue(float("nan") if value is None else value)
+        node.AddColumn(array)
+    node.SetUseColumnNameAsColumnHeader(True)
+    node.Modified()
+    return node
+
+
+def signal_check(rows: Sequence) -> str:
+    """One sentence on whether super-resolution created or destroyed signal."""
+    changes = [abs(row.signal_change) for row in rows if row.signal_change is not None]
+    if not changes:
+        return ""
+    return _("Super-resolution changed the signal in the regions by at most {0:.1%}.").format(max(changes))

@@ -1,0 +1,229 @@
+"""The panel's section on regions: what is in a segmentation's segments, as a table, a file, or a report."""
+
+import logging
+import queue
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from inference_core.errors import InputError
+from inference_core.ratios import Ratio
+from MRSISuperResLib.computation import Model, shared_computation
+from MRSISuperResLib.messages import show_message
+from MRSISuperResLib.patient_maps import images_of_maps, maps_beside
+from MRSISuperResLib.region_measurement import Measured, Wanted, measure
+from MRSISuperResLib.region_reports import write_report
+from MRSISuperResLib.region_table_view import as_text, fill_table, signal_check, table_node
+from MRSISuperResLib.segments import segment_images
+
+_PATIENCE = 0.012
+_INTERVAL = 20
+
+
+class _CancelledError(Exception):
+    """The user wants no more."""
+
+
+class RegionsPanel:
+    """Measures on the computing thread, and shows what came of it.
+
+    Args:
+        ui: the panel's widgets, by name.
+    """
+
+    def __init__(self, ui):
+        self.ui = ui
+        self.parameters = None
+        self.available = True
+        self.measured: Measured | None = None
+        self._cancelled: threading.Event | None = None
+        self._messages: queue.SimpleQueue = queue.SimpleQueue()
+        self._notices: list[str] = []
+        self._table_name = ""
+        self._timer = qt.QTimer()
+        self._timer.setInterval(_INTERVAL)
+        self._timer.connect("timeout()", self._poll)
+        ui.regionsProgressBar.visible = False
+        show_message(ui.regionsLabel, "")
+        ui.measureButton.connect("clicked(bool)", self._on_measure)
+        ui.copyButton.connect("clicked(bool)", self._on_copy)
+        ui.csvButton.connect("clicked(bool)", self._on_csv)
+        ui.reportButton.connect("clicked(bool)", self._on_report)
+
+    @property
+    def running(self) -> bool:
+        """Whether something is measured."""
+        return self._cancelled is not None
+
+    def refresh(self) -> None:
+        """Bring the buttons up to date."""
+        ui, there = self.ui, self.measured is not None and bool(self.measured.rows)
+        inputs = all((self.parameters.metaboliteMap, self.parameters.t1, self.parameters.flair))
+        ui.measureButton.text = _("Cancel") if self.running else _("Measure")
+        ui.measureButton.enabled = self.running or (self.available and inputs)
+        ui.reportButton.enabled = self.available and inputs and not self.running
+        for button in (ui.copyButton, ui.csvButton):
+            button.enabled = there and not self.running
+        ui.regionsTable.visible = there
+
+    def forget(self) -> None:
+        """Give up, and drop what was measured: the scene is going away."""
+        self.close()
+        self.measured = None
+        self.ui.regionsProgressBar.visible = False
+        show_message(self.ui.regionsLabel, "")
+
+    def close(self) -> None:
+        """End what is measured after its slice."""
+        if self._cancelled is not None:
+            self._cancelled.set()
+            self._cancelled = None
+        self._timer.stop()
+
+    # What the user does.
+
+    def _on_measure(self, _checked=False) -> None:
+        if self.running:
+            self._cancelled.set()
+            return
+        self._start(regions=True)
+
+    def _on_report(self, _checked=False) -> None:
+        name = f"{self.parameters.metaboliteMap.GetName().split()[0]}_report.html"
+        path = qt.QFileDialog.getSaveFileName(self.ui.reportButton, _("Save the report"), name, "HTML (*.html)")
+        if path:
+            chosen = Path(path)
+            html = chosen if chosen.suffix.casefold() in (".html", ".htm") else chosen.with_name(f"{chosen.name}.html")
+            self._start(regions=self.parameters.segmentation is not None, report=html)
+
+    def _on_copy(self, _checked=False) -> None:
+        slicer.app.clipboard().setText(as_text(self.measured.rows))
+        show_message(self.ui.regionsLabel, _("The table is in the clipboard."), "note")
+
+    def _on_csv(self, _checked=False) -> None:
+        from inference_core.outputs import atomic_path
+        from inference_core.region_table import as_csv
+
+        name = f"{self._table_name}.csv"
+        path = qt.QFileDialog.getSaveFileName(self.ui.csvButton, _("Save the table"), name, "CSV (*.csv)")
+        if not path:
+            return
+        try:
+            with atomic_path(Path(path)) as temporary:
+                temporary.write_text(as_csv(self.measured.rows), encoding="utf-8")
+        except OSError as error:
+            sentence = _("'{0}' can't be written ({1}): choose another folder.").format(path, error.strerror)
+            show_message(self.ui.regionsLabel, sentence, "error")
+        else:
+            show_message(self.ui.regionsLabel, _("Saved as '{0}'.").format(path), "note")
+
+    # Measuring.
+
+    def _start(self, regions: bool, report: Path | None = None) -> None:
+        p = self.parameters
+        try:
+            # Of a ratio, the map says itself which metabolite it is.
+            maps = maps_beside(p.metaboliteMap)
+            images = images_of_maps(maps, p.t1, p.flair, maps)
+            segments, self._notices = ({}, [])
+            if regions:
+                segments, self._notices = segment_images(p.segmentation, p.t1, next(iter(images.values())).t1)
+            wanted = Wanted(
+                images,
+                segments,
+                _ratios(p.regionRatios, maps),
+                p.mirrorRegions,
+                p.sharpness,
+                Model(p.weights, p.device),
+            )
+        except InputError as error:
+            show_message(self.ui.regionsLabel, str(error), "error")
+            return
+        self._table_name = _("{0} in {1}").format(p.segmentation.GetName() if regions else "", ", ".join(maps))
+        sources = {"T1": p.t1.GetName(), "FLAIR": p.flair.GetName(), **{n: node.GetName() for n, node in maps.items()}}
+        finish = self._reporter(report, sources) if report is not None else None
+        cancelled, messages = threading.Event(), queue.SimpleQueue()
+        self._cancelled, self._messages = cancelled, messages
+        computation = shared_computation()
+
+        def between_slices() -> None:
+            computation.serve_waiting()
+            if cancelled.is_set():
+                raise _CancelledError
+
+        def work() -> None:
+            try:
+                found = measure(computation, wanted, lambda *counts: messages.put(("done", counts)), between_slices)
+                messages.put(("measured", (found, finish(found) if finish else [])))
+            except _CancelledError:
+                messages.put(("cancelled", None))
+            except InputError as error:
+                messages.put(("error", str(error)))
+            except Exception as error:
+                logging.error(traceback.format_exc())
+                messages.put(("error", f"Measuring failed unexpectedly ({type(error).__name__}: {error})."))
+
+        text = _("Super-resolving {0}, with eight passes each for their uncertainty\u2026").format(", ".join(maps))
+        show_message(self.ui.regionsLabel, text, "note")
+        bar = self.ui.regionsProgressBar
+        bar.visible = True
+        bar.maximum, bar.value = len(maps), 0
+        computation.run(work)
+        self._timer.start()
+        self.refresh()
+
+    def _reporter(self, path: Path, sources: dict[str, str]) -> Callable[[Measured], list[Path]]:
+        """What writes the report on the thread, of what the scene says now."""
+        subject = self.parameters.metaboliteMap.GetName()
+        simulated = any("simulated" in name.casefold() for name in sources.values())
+        patient = subject.split("_")[0] if subject.startswith("sub-") else path.stem
+        return lambda found: write_report(path, found, patient, sources, simulated)
+
+    def _poll(self) -> None:
+        # The thread needs Python's lock: see live_update.
+        try:
+            kind, content = self._messages.get(timeout=_PATIENCE)
+        except queue.Empty:
+            return
+        if kind == "done":
+            self.ui.regionsProgressBar.value = content[0]
+            return
+        self._cancelled = None
+        self._timer.stop()
+        self.ui.regionsProgressBar.visible = False
+        if kind == "error":
+            show_message(self.ui.regionsLabel, content, "error")
+        elif kind == "cancelled":
+            show_message(self.ui.regionsLabel, _("Given up."), "note")
+        else:
+            self._show(*content)
+        if self.parameters is not None:
+            self.refresh()
+
+    def _show(self, measured: Measured, files: list[Path]) -> None:
+        self.measured = measured
+        told = [*self._notices, *measured.notices]
+        if measured.rows:
+            fill_table(self.ui.regionsTable, measured.rows)
+            table_node(measured.rows, self._table_name)
+            told.append(signal_check(measured.rows))
+        if files:
+            told.append(_("Written: {0}.").format(", ".join(f"'{path}'" for path in files)))
+        show_message(self.ui.regionsLabel, " ".join(told), "note")
+
+
+def _ratios(text: str, maps) -> list[Ratio] | None:
+    """The ratios in a text, separated by commas; None for the usual ones.
+
+    Raises:
+        InputError: for what is no ratio, or one whose maps are missing.
+    """
+    ratios = [Ratio.parse(part) for part in text.split(",") if part.strip()]
+    for ratio in ratios:
+        ratio.require(maps)
+    return ratios or None

@@ -1,0 +1,56 @@
+"""Segments of a Slicer segmentation as label images."""
+
+import SimpleITK as sitk
+import slicer
+from slicer.i18n import tr as _
+
+from inference_core.errors import InputError
+
+
+def segment_images(segmentation_node, t1_node, t1: sitk.Image) -> tuple[dict[str, sitk.Image], list[str]]:
+    """The segments that hold anything, by name, and a sentence on each that does not.
+
+    Args:
+        segmentation_node: a `vtkMRMLSegmentationNode`; transforms of it and of the T1 are taken into account.
+        t1_node: on whose grid the images are.
+        t1: the same T1 as an image in the map's own frame, whose geometry they take over.
+
+    Returns:
+        Images of 1 inside, and sentences for the user.
+
+    Raises:
+        InputError: for a segmentation that is missing or holds nothing, or a T1 whose axes are not perpendicular.
+    """
+    if segmentation_node is None or segmentation_node.GetScene() is None:
+        raise InputError(_("The segmentation is missing: choose one, or draw one in the Segment Editor."))
+    segmentation = segmentation_node.GetSegmentation()
+    images, notices = {}, []
+    for index in range(segmentation.GetNumberOfSegments()):
+        identifier = segmentation.GetNthSegmentID(index)
+        name = segmentation.GetSegment(identifier).GetName()
+        array = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation_node, identifier, t1_node)
+        if array is None or not array.any():
+            notices.append(_("The segment '{0}' is empty or lies outside the T1: it was left out.").format(name))
+            continue
+        image = sitk.GetImageFromArray((array > 0).astype("uint8"))
+        if image.GetSize() != t1.GetSize():
+            raise InputError(
+                _("The axes of the T1 '{0}' are not perpendicular: resample it first.").format(t1_node.GetName())
+            )
+        image.CopyInformation(t1)
+        images[_unused(name, images)] = image
+    if not images:
+        raise InputError(
+            _("The segmentation '{0}' is empty: draw a region in it first.").format(segmentation_node.GetName())
+        )
+    return images, notices
+
+
+def _unused(name: str, images: dict) -> str:
+    """Segments may have one name; regions need one each."""
+    count = 1
+    unused = name
+    while unused in images:
+        count += 1
+        unused = f"{name} ({count})"
+    return unused

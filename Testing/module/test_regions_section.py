@@ -1,0 +1,205 @@
+"""The section on regions: a segmentation's segments measured, as a table, in the scene, in a file, and as a report."""
+
+import csv
+
+import numpy as np
+import pytest
+import slicer
+import vtk
+from scenes import PATIENCE, pixels, sample_file, slow_network
+
+
+@pytest.fixture
+def panel(session, module):
+    widget = session.open_panel()
+    session.click(widget.ui.sampleButton)
+    widget.ui.regionsCollapsibleButton.collapsed = False
+    return widget
+
+
+def tumour_mask():
+    """The bundled patient's tumour on the T1's grid, `(slice, row, column)`."""
+    import SimpleITK as sitk
+
+    mask = sitk.ReadImage(str(sample_file("res-high_desc-tumour_mask")))
+    return sitk.GetArrayFromImage(sitk.Resample(mask, sitk.ReadImage(str(sample_file("T1w"))), sitk.Transform(), 1))
+
+
+def add_segmentation(t1, **segments):
+    """A segmentation in the scene, of arrays on the T1's grid by name."""
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Tumour segments")
+    node.SetReferenceImageGeometryParameterFromVolumeNode(t1)
+    for name, array in segments.items():
+        identifier = node.GetSegmentation().AddEmptySegment(name, name)
+        if array is not None:
+            slicer.util.updateSegmentBinaryLabelmapFromArray(array.astype(np.uint8), node, identifier, t1)
+    return node
+
+
+def measure(session, panel):
+    session.click(panel.ui.measureButton)
+    session.wait_until(lambda: not panel.panel.regions.running, PATIENCE)
+
+
+@pytest.fixture
+def segmentation(panel):
+    node = add_segmentation(panel.panel.parameters.t1, tumour=tumour_mask())
+    panel.panel.parameters.segmentation = node
+    panel.panel.parameters.mirrorRegions = False
+    return node
+
+
+def expected_rows(sharpness=0.0):
+    from scenes import sample_images
+
+    from inference_core import SuperResolver
+    from inference_core.certainty.calibration import load_calibration
+    from inference_core.patient_result import super_resolve_patient
+    from inference_core.ratios import Ratio
+    from inference_core.region_table import region_rows
+
+    resolver = SuperResolver.load()
+    low_resolution, t1, flair = sample_images()
+    maps = {"tCho": low_resolution, "NAA": sample_images("res-n16_desc-acquired_NAA")[0]}
+    result = super_resolve_patient(resolver, maps, t1, flair, sharpness, load_calibration(resolver.weights))
+    import SimpleITK as sitk
+
+    mask = sitk.GetImageFromArray(tumour_mask().astype(np.uint8))
+    mask.CopyInformation(t1)
+    return region_rows(result, {"tumour": mask}, [Ratio.parse("tCho/NAA")])
+
+
+def test_a_segment_is_measured_as_the_core_does(session, panel, segmentation, tmp_path):
+    measure(session, panel)
+    rows, expected = panel.panel.regions.measured.rows, expected_rows()
+    assert [(row.region, row.quantity) for row in rows] == [("tumour", q) for q in ("tCho", "NAA", "tCho/NAA")]
+    for row, other in zip(rows, expected, strict=True):
+        for name in ("volume_ml", "mean", "median", "low", "high", "uncertainty", "low_resolution_mean"):
+            assert getattr(row, name) == pytest.approx(getattr(other, name), rel=1e-3), (row.quantity, name)
+    table = panel.ui.regionsTable
+    assert (table.rowCount, table.columnCount) == (3, 8)
+    assert f"{rows[0].mean:.4g} \u00b1 {rows[0].uncertainty:.2g}" == table.item(0, 4).text()
+    assert "changed the signal in the regions by at most" in panel.ui.regionsLabel.text
+    # As much signal as was measured, within what is said of the result's uncertainty.
+    assert abs(rows[0].signal_change) * rows[0].low_resolution_mean < rows[0].uncertainty
+    node = slicer.util.getNode("Tumour segments in tCho, NAA")
+    assert node.GetTable().GetColumnByName("mean").GetValue(0) == pytest.approx(rows[0].mean)
+    assert np.isnan(node.GetTable().GetColumnByName("signal_change").GetValue(2))
+    session.click(panel.ui.copyButton)
+    lines = slicer.app.clipboard().text().splitlines()
+    assert lines[0].startswith("Region\tQuantity\tmL")
+    assert len(lines) == 4
+    session.dialogs.answer(str(tmp_path / "table.csv"))
+    session.click(panel.ui.csvButton)
+    saved = list(csv.DictReader((tmp_path / "table.csv").open(encoding="utf-8")))
+    assert float(saved[1]["mean"]) == pytest.approx(rows[1].mean, rel=1e-4)
+    # Measuring again writes the same table anew.
+    measure(session, panel)
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLTableNode") == 1
+
+
+def test_a_region_keeps_its_place_when_all_is_moved(session, panel, segmentation):
+    measure(session, panel)
+    before = [row.mean for row in panel.panel.regions.measured.rows]
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    matrix = vtk.vtkMatrix4x4()
+    matrix.SetElement(0, 3, 25.0)
+    transform.SetMatrixTransformToParent(matrix)
+    parameters = panel.panel.parameters
+    maps = [slicer.util.getNode(f"{name} 16x16 (simulated)") for name in ("tCho", "NAA")]
+    for node in (parameters.t1, parameters.flair, segmentation, *maps):
+        node.SetAndObserveTransformNodeID(transform.GetID())
+    measure(session, panel)
+    assert [row.mean for row in panel.panel.regions.measured.rows] == pytest.approx(before, rel=1e-4)
+    # The segmentation alone elsewhere is another region.
+    segmentation.SetAndObserveTransformNodeID(None)
+    measure(session, panel)
+    assert [row.mean for row in panel.panel.regions.measured.rows] != pytest.approx(before, rel=0.02)
+
+
+def test_the_other_side_is_a_region_too(session, panel, segmentation):
+    session.click(panel.ui.mirrorCheckBox)
+    session.type_text(panel.ui.regionRatiosEdit, "NAA/tCho")
+    measure(session, panel)
+    rows = panel.panel.regions.measured.rows
+    assert {row.region for row in rows} == {"tumour", "tumour, mirrored"}
+    naa = {row.region: row.mean for row in rows if row.quantity == "NAA"}
+    assert naa["tumour"] < 0.8 * naa["tumour, mirrored"]
+    assert {row.quantity for row in rows} == {"tCho", "NAA", "NAA/tCho"}
+
+
+def test_measuring_can_be_cancelled_and_leaves_the_slider_alive(session, panel, segmentation, monkeypatch):
+    with slow_network(monkeypatch) as network:
+        session.click(panel.ui.measureButton)
+        assert panel.ui.measureButton.text == "Cancel"
+        session.wait_until(lambda: network.calls, PATIENCE)
+        session.click(panel.ui.applyButton)
+        # One pass of the measurement, then the panel's five slices, although there is more to measure.
+        network.allow(6)
+        session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+        assert panel.panel.regions.running
+        session.click(panel.ui.measureButton)
+        network.allow_all()
+        session.wait_until(lambda: not panel.panel.regions.running, PATIENCE)
+    assert "Given up." in panel.ui.regionsLabel.text
+    assert panel.panel.regions.measured is None
+    session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+
+
+def test_a_report_is_written(session, panel, segmentation, tmp_path, monkeypatch):
+    monkeypatch.setattr("inference_core.patient_report.pdf.find_browser", lambda named=None: None)
+    session.dialogs.answer(str(tmp_path / "patient.html"))
+    session.click(panel.ui.reportButton)
+    session.wait_until(lambda: not panel.panel.regions.running, PATIENCE)
+    page = (tmp_path / "patient.html").read_text(encoding="utf-8")
+    for text in ("tCho/NAA", "tumour", "not for diagnosis", "This patient is simulated, too.", "T1 (simulated)"):
+        assert text in page, text
+    assert "patient.html" in panel.ui.regionsLabel.text
+    # Without regions, too.
+    panel.panel.parameters.segmentation = None
+    session.dialogs.answer(str(tmp_path / "other"))
+    session.click(panel.ui.reportButton)
+    session.wait_until(lambda: not panel.panel.regions.running, PATIENCE)
+    assert (tmp_path / "other.html").is_file()
+
+
+def test_what_is_unusable_is_said_in_one_sentence(session, panel):
+    parameters = panel.panel.parameters
+    measure(session, panel)
+    assert "The segmentation is missing" in panel.ui.regionsLabel.text
+    parameters.mirrorRegions = False
+    parameters.segmentation = add_segmentation(parameters.t1, nothing=None)
+    measure(session, panel)
+    assert "is empty: draw a region" in panel.ui.regionsLabel.text
+    outside = np.zeros_like(tumour_mask())
+    outside[:3, :3, :3] = 1
+    parameters.segmentation = add_segmentation(parameters.t1, air=outside)
+    measure(session, panel)
+    assert "'air' holds no voxel of the maps' brain" in panel.ui.regionsLabel.text
+    parameters.segmentation = add_segmentation(parameters.t1, tumour=tumour_mask(), nothing=None)
+    session.type_text(panel.ui.regionRatiosEdit, "tCho/tCr")
+    measure(session, panel)
+    assert "needs a map of tCr" in panel.ui.regionsLabel.text
+    session.type_text(panel.ui.regionRatiosEdit, "")
+    measure(session, panel)
+    assert "'nothing' is empty or lies outside the T1: it was left out" in panel.ui.regionsLabel.text
+    assert {row.region for row in panel.panel.regions.measured.rows} == {"tumour"}
+    again = slicer.modules.volumes.logic().CloneVolume(
+        slicer.mrmlScene, slicer.util.getNode("NAA 16x16 (simulated)"), "NAA again"
+    )
+    measure(session, panel)
+    assert "are both maps of NAA" in panel.ui.regionsLabel.text
+    assert pixels(again).any()
+
+
+def test_the_console_measures_too(session, module):
+    from MRSISuperResLib.sample_data import load_sample_patient
+
+    patient = load_sample_patient()
+    segmentation = add_segmentation(patient.t1, tumour=tumour_mask())
+    rows = session.python.MRSISuperResLogic().measureRegions(
+        segmentation, patient.maps[0], patient.t1, patient.flair, ratios=["tCho/NAA"]
+    )
+    assert [row.quantity for row in rows] == ["tCho", "NAA", "tCho/NAA"]
+    assert rows[0].mean == pytest.approx(expected_rows()[0].mean, rel=1e-3)
+    assert slicer.util.getNode("Tumour segments in tCho, NAA").GetNumberOfRows() == 3
