@@ -18,6 +18,7 @@ from inference_core.batch_patient import rows_of_patient
 from inference_core.batch_plan import TABLE, plan_batch
 from inference_core.batch_task import BatchRow, Task
 from inference_core.patient_files import find_patients
+from inference_core.result_calibration import result_calibration
 
 if TYPE_CHECKING:
     from inference_core.super_resolver import SuperResolver
@@ -36,6 +37,7 @@ def run_batch(
     participants: Sequence[str] = (),
     metabolites: Sequence[str] = (),
     ratios: Sequence[str] | None = None,
+    relative_ratios: bool = False,
     uncertainty: bool = False,
     resolver: "SuperResolver | None" = None,
     progress: BatchProgress | None = None,
@@ -51,6 +53,8 @@ def run_batch(
         participants: labels of those to take, "01" or "sub-01"; all if empty.
         metabolites: those to take; all if empty.
         ratios: those to make, too, such as "tCho/NAA"; the usual ones that the maps allow if empty, none if None.
+            Where their denominators may be zero is told by the maps' uncertainties, which takes as long as those.
+        relative_ratios: whether those are in multiples of their median in the brain.
         uncertainty: whether each result has its uncertainty beside it, with eight passes of the network instead of one.
         resolver: what super-resolves; None for the default weights on the fastest device.
         progress: called after each output.
@@ -60,14 +64,16 @@ def run_batch(
         A row for each output, and one for a patient without maps; when cancelled, those that were reached.
 
     Raises:
-        InputError: as `plan_batch`, or for default weights that can't be loaded. What is wrong with one patient is
-            in its rows.
+        InputError: as `plan_batch`, for default weights that can't be loaded, or weights without a calibration to
+            tell the uncertainty by. What is wrong with one patient is in its rows.
     """
-    plan = plan_batch(study, output, sharpness, participants, metabolites, ratios, uncertainty)
+    plan = plan_batch(study, output, sharpness, participants, metabolites, ratios, relative_ratios, uncertainty)
     if resolver is None:
         from inference_core.super_resolver import SuperResolver
 
         resolver = SuperResolver.load()
+    # Refused once, rather than in every row.
+    result_calibration(resolver, uncertainty)
     rows: list[BatchRow] = []
     try:
         for tasks in plan.patients:

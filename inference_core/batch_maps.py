@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inference_core.batch_outputs import fingerprint
-from inference_core.batch_task import Task
-from inference_core.errors import InputError, InputWarning
+from inference_core.errors import InputWarning
 from inference_core.inputs import read_image
 
 if TYPE_CHECKING:
@@ -57,25 +56,6 @@ class PatientMaps:
     def warnings(self, path: Path) -> list[str]:
         """What the user was warned of when a map was prepared."""
         return self._prepared[path][1]
-
-    def calibration(self, task: Task) -> "Calibration | None":
-        """The weights' calibration if a task needs it; for a ratio that can do without, None if there is none.
-
-        Raises:
-            InputError: if there is none for a result that is to have its uncertainty beside it.
-        """
-        from inference_core.certainty.calibration import load_calibration
-
-        if not (task.uncertainty or task.ratio):
-            return None
-        try:
-            if self.resolver.weights is None:
-                raise InputError("Weights that are in no file have no calibration: leave the uncertainty out.")
-            return load_calibration(self.resolver.weights)
-        except InputError:
-            if task.uncertainty:
-                raise
-            return None
 
     def result(
         self, path: Path, metabolite: str, sharpness: float, certainty: "Calibration | None"

@@ -43,7 +43,7 @@ def ratio_name(patient: PatientFiles, path: Path, label: str, sharpness: float) 
 
 def uncertainty_path(path: Path) -> Path:
     """Where the uncertainty of a result belongs."""
-    return path.with_name(re.sub("superres(?=_lambda-)", "superresUncertainty", path.name, flags=re.IGNORECASE))
+    return path.with_name(re.sub("(superres)(?=_lambda-)", r"\1Uncertainty", path.name, flags=re.IGNORECASE))
 
 
 def output_name(patient: PatientFiles, path: Path, metabolite: str, sharpness: float) -> str:

@@ -10,6 +10,7 @@ from inference_core.batch_outputs import fingerprint, finished, uncertainty_path
 from inference_core.batch_task import BatchRow, Task
 from inference_core.errors import InputError
 from inference_core.outputs import write_result
+from inference_core.result_calibration import result_calibration
 from inference_core.sidecar import describe_ratio, describe_ratio_error, describe_result
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _row_of(task: Task, study: Path, maps: PatientMaps) -> BatchRow:
     """Do one task, unless its output is complete."""
     resolver, files = maps.resolver, _files(task)
     try:
-        certainty = maps.calibration(task)
+        certainty, warning = result_calibration(resolver, task.uncertainty, task.ratio is not None)
         identity = _identity(task, {role: maps.hash(path) for role, path in files.items()} | maps.mri_hashes, maps)
         if certainty is not None:
             identity["CalibrationSHA256"] = certainty.fingerprint
@@ -87,7 +88,8 @@ def _row_of(task: Task, study: Path, maps: PatientMaps) -> BatchRow:
             return _row(task, found[0].get("InputResolution"), "skipped", found[0].get("Warnings", []))
         named = {name: paths[0] for name, paths in task.maps.items()} or {task.metabolite: task.map}
         results = {name: maps.result(path, name, task.sharpness, certainty) for name, path in named.items()}
-        messages = list(dict.fromkeys(sentence for path in named.values() for sentence in maps.warnings(path)))
+        warned = [sentence for path in named.values() for sentence in maps.warnings(path)]
+        messages = list(dict.fromkeys([*warned, warning] if warning else warned))
         sources = {role: path.relative_to(study).as_posix() for role, path in {**files, **maps.mri}.items()}
         _write(task, results, sources, identity | {"Warnings": messages}, resolver, certainty)
     except BatchCancelled:
@@ -126,7 +128,7 @@ def _write(
     """Write one result, its uncertainty first: what lies beside a result is complete."""
     from inference_core.geometry import super_resolved_image
     from inference_core.patient_result import on_one_grid
-    from inference_core.ratios import ratio_map
+    from inference_core.ratios import normalised, ratio_map
 
     result = on_one_grid(results, task.sharpness)
     prepared = next(iter(results.values())).prepared
@@ -136,8 +138,12 @@ def _write(
         about = describe_result(resolver, prepared, task.metabolite, task.sharpness, sources)
     else:
         found = ratio_map(task.ratio, result.values, result.brain, result.uncertainties)
+        about = {}
+        if task.relative:
+            found, level = normalised(found, result.brain)
+            about = {"Reference": "median in the brain", "ReferenceValue": level}
         values, widths = found.values, found.uncertainty
-        about = describe_ratio(resolver, prepared, task.ratio, task.sharpness, sources, certainty is not None)
+        about |= describe_ratio(resolver, prepared, task.ratio, task.sharpness, sources, certainty is not None)
     try:
         task.output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

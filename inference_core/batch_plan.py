@@ -60,6 +60,7 @@ def plan_batch(
     participants: Sequence[str] = (),
     metabolites: Sequence[str] = (),
     ratios: Sequence[str] | None = None,
+    relative_ratios: bool = False,
     uncertainty: bool = False,
 ) -> BatchPlan:
     """Find the patients, and make the output folder.
@@ -73,6 +74,7 @@ def plan_batch(
         metabolites: those to take, by any of their names; all if empty.
         ratios: those to make, too, such as "tCho/NAA", of all maps; the usual ones that the maps allow if empty, none
             if None.
+        relative_ratios: whether those are in multiples of their median in the brain.
         uncertainty: whether each result has its uncertainty beside it.
 
     Raises:
@@ -97,7 +99,7 @@ def plan_batch(
         raise InputError(f"The output folder '{output}' is the study's folder or a patient's: choose another.")
     tasks = _tasks(patients, output, values, names)
     if ratios is not None:
-        tasks = [[*own, *ratio_tasks(own[0].patient, output, values, wanted_ratios)] for own in tasks]
+        tasks = [[*own, *ratio_tasks(own[0].patient, output, values, wanted_ratios, relative_ratios)] for own in tasks]
     if uncertainty:
         tasks = [[replace(task, uncertainty=True) for task in own] for own in tasks]
     if labels:

@@ -9,7 +9,9 @@ from inference_core.patient_files import PatientFiles
 from inference_core.ratios import STANDARD_RATIOS, Ratio
 
 
-def ratio_tasks(patient: PatientFiles, output: Path, sharpness: Sequence[float], ratios: Sequence[Ratio]) -> list[Task]:
+def ratio_tasks(
+    patient: PatientFiles, output: Path, sharpness: Sequence[float], ratios: Sequence[Ratio], relative: bool
+) -> list[Task]:
     """A patient's ratios, examination by examination.
 
     Args:
@@ -17,6 +19,7 @@ def ratio_tasks(patient: PatientFiles, output: Path, sharpness: Sequence[float],
         output: folder for the results.
         sharpness: values of lambda.
         ratios: those wanted; if empty, the usual ones for which there are maps.
+        relative: whether they are wanted in multiples of their median in the brain.
     """
     examinations: dict[tuple[str, ...], dict[str, list[Path]]] = {}
     for path, metabolite in patient.maps:
@@ -27,6 +30,7 @@ def ratio_tasks(patient: PatientFiles, output: Path, sharpness: Sequence[float],
         for ratio in ratios or [own for own in STANDARD_RATIOS if set(own.metabolites) <= set(maps)]:
             needed = {name: tuple(maps.get(name, ())) for name in ratio.metabolites}
             for value in sharpness:
-                target = output / ratio_name(patient, first, ratio.label, value)
-                tasks.append(Task(patient, None, ratio.name, value, target, {first}, ratio, needed))
+                label = f"{ratio.label}Relative" if relative else ratio.label
+                target = output / ratio_name(patient, first, label, value)
+                tasks.append(Task(patient, None, ratio.name, value, target, {first}, ratio, needed, relative))
     return tasks

@@ -47,6 +47,7 @@ class Task:
         rivals: all maps whose result would be written there; there should be one.
         ratio: of several maps, or None.
         maps: a ratio's, by metabolite; there should be one each.
+        relative: whether a ratio is in multiples of its median in the brain.
         uncertainty: whether the result has its uncertainty beside it.
     """
 
@@ -58,4 +59,5 @@ class Task:
     rivals: set[Path] = field(default_factory=set)
     ratio: Ratio | None = None
     maps: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
+    relative: bool = False
     uncertainty: bool = False

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--uncertainty",
         type=Path,
         help="image to write, too: half-width of the interval that holds the true value in 68 of 100 voxels (8 times "
-        "the time)",
+        "the time, which a ratio takes anyway)",
     )
     parser.add_argument(
         "--reference",
@@ -50,7 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     from inference_core.conditions import check_sharpness, resolve_metabolite
     from inference_core.errors import InputError
     from inference_core.inputs import read_image
-    from inference_core.outputs import check_output
+    from inference_core.outputs import check_output, sidecar_path
+    from inference_core.ratio_reference import reference_region
     from inference_core.ratios import Ratio
     from inference_core.super_resolver import SuperResolver
 
@@ -58,8 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
     check_output(arguments.output)
     if arguments.uncertainty:
         check_output(arguments.uncertainty)
-        if arguments.uncertainty.resolve() == arguments.output.resolve():
-            raise InputError("--uncertainty and --output name one file: give two.")
+        if sidecar_path(arguments.uncertainty).resolve() == sidecar_path(arguments.output).resolve():
+            raise InputError("--uncertainty and --output have one name: give two.")
     ratio = Ratio.parse(arguments.metabolite) if "/" in arguments.metabolite else None
     if ratio is None and arguments.reference:
         raise InputError("--reference is for ratios: a metabolite keeps its own units.")
@@ -69,12 +70,13 @@ def run(arguments: argparse.Namespace) -> int:
     files = _files(arguments.map, ratio, None if ratio else resolve_metabolite(arguments.metabolite))
     maps = {name: read_image(path, "map") for name, path in files.items()}
     t1, flair = (read_image(path, role) for path, role in ((arguments.t1, "T1"), (arguments.flair, "FLAIR")))
+    region = reference_region(arguments.reference, arguments.mirror, t1) if arguments.reference else None
     resolver = SuperResolver.load(arguments.weights, arguments.device, arguments.runtime, arguments.precision)
     print(f"Device: {resolver.device} ({resolver.device_reason})")
     mri = {"T1": str(arguments.t1), "FLAIR": str(arguments.flair)}
     if ratio:
         sources = {f"map of {name}": str(path) for name, path in files.items()} | mri
-        _write_ratio(arguments, resolver, ratio, maps, t1, flair, sharpness, sources)
+        _write_ratio(arguments, resolver, ratio, maps, t1, flair, region, sharpness, sources)
     else:
         ((metabolite, path),) = files.items()
         sources = {"map": str(path)} | mri
@@ -95,20 +97,24 @@ def _files(given: list[str], ratio, metabolite: str | None) -> dict[str, Path]:
         if len(given) > 1:
             raise InputError(f"--map names {len(given)} maps: a metabolite needs one, a ratio such as tCho/NAA more.")
         # The one map is of the metabolite that is named, whatever the file is called.
-        return {metabolite: Path(given[0])}
+        if "=" not in given[0] or Path(given[0]).exists():
+            return {metabolite: Path(given[0])}
     files = map_files(given)
-    ratio.require(files)
-    return {name: files[name] for name in ratio.metabolites}
+    if ratio is not None:
+        ratio.require(files)
+    elif metabolite not in files:
+        raise InputError(f"--map is of {next(iter(files))}, --metabolite is {metabolite}: name the same one.")
+    return {name: files[name] for name in (ratio.metabolites if ratio else files)}
 
 
 def _write_metabolite(arguments, resolver, metabolite, image, t1, flair, sharpness, sources) -> None:
-    from inference_core.certainty.calibration import load_calibration
     from inference_core.certainty.estimate import super_resolve_with_uncertainty
     from inference_core.geometry import super_resolved_image
     from inference_core.outputs import write_result
+    from inference_core.result_calibration import result_calibration
     from inference_core.sidecar import describe_result
 
-    calibration = load_calibration(resolver.weights) if arguments.uncertainty else None
+    calibration, _ = result_calibration(resolver, bool(arguments.uncertainty))
     prepared = resolver.prepare(image, t1, flair)
     about = describe_result(resolver, prepared, metabolite, sharpness, sources)
     values, widths = super_resolve_with_uncertainty(resolver, prepared, metabolite, sharpness, calibration)
@@ -120,50 +126,36 @@ def _write_metabolite(arguments, resolver, metabolite, image, t1, flair, sharpne
     _print(arguments.output, metabolite, prepared.n, sharpness, result)
 
 
-def _write_ratio(arguments, resolver, ratio, maps, t1, flair, sharpness, sources) -> None:
+def _write_ratio(arguments, resolver, ratio, maps, t1, flair, region, sharpness, sources) -> None:
+    import warnings
+
+    from inference_core.errors import InputWarning
     from inference_core.geometry import super_resolved_image
     from inference_core.outputs import write_result
     from inference_core.patient_result import super_resolve_patient
     from inference_core.ratio_reference import reference_mask
     from inference_core.ratios import normalised, ratio_map
-    from inference_core.sidecar import describe_ratio
+    from inference_core.result_calibration import result_calibration
+    from inference_core.sidecar import describe_ratio, describe_ratio_error
 
-    calibration = _calibration(resolver, bool(arguments.uncertainty))
+    calibration, warning = result_calibration(resolver, bool(arguments.uncertainty), ratio=True)
+    if warning:
+        warnings.warn(warning, InputWarning, stacklevel=1)
     result = super_resolve_patient(resolver, maps, t1, flair, sharpness, calibration)
     found, level = ratio_map(ratio, result.values, result.brain, result.uncertainties), None
     if arguments.reference:
-        reference = reference_mask(arguments.reference, arguments.mirror, result, t1)
-        found, level = normalised(found, reference)
+        found, level = normalised(found, reference_mask(region, result))
     prepared = next(iter(result.metabolites.values())).prepared
     about = describe_ratio(resolver, prepared, ratio, sharpness, sources, calibration is not None)
     if level is not None:
         side = ", the other side of it" if arguments.mirror else ""
         about |= {"Reference": f"median in {arguments.reference}{side}", "ReferenceValue": level}
     if arguments.uncertainty:
-        described = about | {
-            "Description": "Standard error of a ratio of metabolites. For research, not for diagnosis."
-        }
-        write_result(super_resolved_image(found.uncertainty, result.grid), arguments.uncertainty, described)
+        errors = super_resolved_image(found.uncertainty, result.grid)
+        write_result(errors, arguments.uncertainty, about | describe_ratio_error())
     image = super_resolved_image(found.values, result.grid)
     write_result(image, arguments.output, about)
     _print(arguments.output, ratio.name, prepared.n, sharpness, image)
-
-
-def _calibration(resolver, needed: bool):
-    """The weights' calibration; without one, a warning, or an error if it is needed."""
-    import warnings
-
-    from inference_core.certainty.calibration import load_calibration
-    from inference_core.errors import InputError, InputWarning
-
-    try:
-        return load_calibration(resolver.weights)
-    except InputError as error:
-        if needed:
-            raise
-        text = f"Where the denominator may be zero is judged by its size alone. {error}"
-        warnings.warn(text, InputWarning, stacklevel=1)
-        return None
 
 
 def _print(output: Path, name: str, n: int, sharpness: float, image) -> None:

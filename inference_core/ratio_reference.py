@@ -16,21 +16,30 @@ _SHARE = 0.5
 BRAIN = "brain"
 
 
-def reference_mask(reference: str, mirror: bool, result: PatientResult, t1: sitk.Image) -> np.ndarray:
-    """Where a patient's normal tissue is, bool `(slice, 64, 64)`.
+def reference_region(reference: str, mirror: bool, t1: sitk.Image) -> sitk.Image | None:
+    """A patient's normal tissue, an image that is above 0 inside; None for the whole brain.
 
     Args:
         reference: "brain", or the file of a label image, all regions of which count.
         mirror: whether the same place on the brain's other side is meant.
-        result: on whose grid.
         t1: the patient's, which the other side is found on.
 
     Raises:
         InputError: for a label image that can't be used, or a T1 whose middle can't be found.
     """
     if reference == BRAIN:
+        return None
+    region = sitk.Cast(sum(label_images(Path(reference)).values()) > 0, sitk.sitkUInt8)
+    return mirrored(region, mirror_transform(t1), t1) if mirror else region
+
+
+def reference_mask(region: sitk.Image | None, result: PatientResult) -> np.ndarray:
+    """Where that is in a patient's maps, bool `(slice, 64, 64)`.
+
+    Args:
+        region: from `reference_region`.
+        result: on whose grid.
+    """
+    if region is None:
         return result.brain
-    region = sum(label_images(Path(reference)).values())
-    if mirror:
-        region = mirrored(region, mirror_transform(t1), t1)
-    return result.brain & (share_in_super_resolved(sitk.Cast(region > 0, sitk.sitkUInt8), result.grid) >= _SHARE)
+    return result.brain & (share_in_super_resolved(region, result.grid) >= _SHARE)

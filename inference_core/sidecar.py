@@ -69,7 +69,7 @@ def describe_ratio(
         "Numerator": list(ratio.numerator),
         "Denominator": list(ratio.denominator),
         "Masked": f"0 where the denominator is {masked}",
-        "Units": "1",
+        "Units": "none",
     }
 
 

@@ -36,6 +36,7 @@ def run_folder(
     model: Model,
     progress: Callable | None = None,
     cancelled: Callable[[], bool] = lambda: False,
+    **options,
 ) -> list:
     """Super-resolve a folder of patients; to be called on the computing thread.
 
@@ -46,6 +47,7 @@ def run_folder(
         study, output, sharpness, progress: as of `inference_core.batch.run_batch`.
         model: the network.
         cancelled: asked between slices.
+        options: as of `inference_core.batch.run_batch`: `ratios`, `relative_ratios`, `uncertainty`.
 
     Returns:
         A `BatchRow` for each output.
@@ -60,7 +62,9 @@ def run_folder(
         return cancelled()
 
     resolver = computation.resolver(model)
-    return run_batch(study, output, sharpness=sharpness, resolver=resolver, progress=progress, cancelled=between_slices)
+    return run_batch(
+        study, output, sharpness=sharpness, resolver=resolver, progress=progress, cancelled=between_slices, **options
+    )
 
 
 def summary(rows: list) -> str:

@@ -1,5 +1,6 @@
 """What the Python console uses; works without a main window."""
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,6 +29,7 @@ def super_resolve(
     device: str = "automatic",
     show: bool = True,
     uncertainty: bool = False,
+    relative: bool = False,
 ):
     """Super-resolve a map and return the new volume node. Blocks until it is complete.
 
@@ -42,6 +44,7 @@ def super_resolve(
         show: lay the result over FLAIR in the slice views that there are.
         uncertainty: make a second volume, the half-widths of the 68 % intervals around the result's values, which
             `node.GetNodeReference("MRSISuperRes.uncertainty")` returns. Takes eight times the computing.
+        relative: give a ratio in multiples of its median in the brain.
 
     Raises:
         InputError: for input that can't be used, or a package that is missing; one sentence for the user.
@@ -53,7 +56,7 @@ def super_resolve(
             raise InputError(
                 f"The name '{map_node.GetName()}' does not tell the metabolite: say which, as in metabolite=\"tCho\"."
             )
-    quantity, sharpness = Quantity.parse(metabolite), check_sharpness(sharpness)
+    quantity, sharpness = Quantity.parse(metabolite, relative), check_sharpness(sharpness)
     images_key(map_node, t1_node, flair_node)
     maps = {quantity.name: map_node} if quantity.ratio is None else quantity.choose(maps_beside(map_node))
     images = images_of_maps(maps, t1_node, flair_node, quantity.metabolites)
@@ -98,6 +101,9 @@ def super_resolve_folder(
     weights: str | Path = "",
     device: str = "automatic",
     progress=None,
+    ratios: Sequence[str] | None = None,
+    relative_ratios: bool = False,
+    uncertainty: bool = False,
 ) -> list:
     """Super-resolve every metabolite map of every patient in a folder; see `inference_core.batch.run_batch`.
 
@@ -108,6 +114,7 @@ def super_resolve_folder(
         weights, device: as of `super_resolve`.
         progress: called with the number of outputs that are through, of all outputs, and the latest row; None to
             print them. Called on another thread: it may not touch Qt or MRML.
+        ratios, relative_ratios, uncertainty: as of `inference_core.batch.run_batch`.
 
     Returns:
         A `BatchRow` for each output, with patient, metabolite, sharpness, n, status, seconds, output, message.
@@ -118,8 +125,9 @@ def super_resolve_folder(
     check_packages()
     computation: Computation = shared_computation()
     model = Model(str(weights), device)
-    future = computation.run(run_folder, computation, study, output, sharpness, model, progress or _print_progress)
-    rows = future.result()
+    options = {"ratios": ratios, "relative_ratios": relative_ratios, "uncertainty": uncertainty}
+    task = functools.partial(run_folder, progress=progress or _print_progress, **options)
+    rows = computation.run(task, computation, study, output, sharpness, model).result()
     print(summary(rows))
     return rows
 

@@ -37,6 +37,7 @@ class _Seen:
 
     nodes: tuple
     quantity: str
+    relative: bool
     sharpness: float
     live: bool
     model: Model
@@ -114,6 +115,7 @@ class Panel(Listener):
             return
         state_risk(self.ui.riskLabel, self._seen.sharpness, self._seen.model.weights)
         self.ui.ownRatioEdit.visible = self.parameters.metabolite == OWN_RATIO
+        self.ui.relativeCheckBox.visible = "/" in self._seen.quantity
         self._state_status()
         self.model.refresh(self._device)
         self.regions.refresh()
@@ -187,6 +189,7 @@ class Panel(Listener):
         return _Seen(
             nodes=(p.metaboliteMap, p.t1, p.flair),
             quantity=p.ownRatio if p.metabolite == OWN_RATIO else p.metabolite,
+            relative=p.relativeRatio and "/" in (p.ownRatio if p.metabolite == OWN_RATIO else p.metabolite),
             sharpness=p.sharpness,
             live=p.liveUpdate,
             model=Model(p.weights, p.device),
@@ -286,7 +289,7 @@ class Panel(Listener):
             InputError: for a ratio that can't be read.
         """
         seen = self._seen
-        return Wish(*seen.nodes, Quantity.parse(seen.quantity), seen.sharpness, seen.model)
+        return Wish(*seen.nodes, Quantity.parse(seen.quantity, seen.relative), seen.sharpness, seen.model)
 
     def _why_not(self) -> str:
         """Why nothing can be computed now, "" if it can."""

@@ -28,6 +28,7 @@ class MRSISuperResParameterNode:
     t1, flair - the patient's MRI, on grids of their own.
     metabolite - which metabolite the map shows, or which ratio of its and others is wanted.
     ownRatio - the ratio that is meant by OWN_RATIO.
+    relativeRatio - whether ratios are in multiples of their median in the brain.
     sharpness - lambda.
     liveUpdate - whether the result follows the sharpness slider and the metabolite.
     result - the super-resolved map.
@@ -43,6 +44,7 @@ class MRSISuperResParameterNode:
     flair: vtkMRMLScalarVolumeNode
     metabolite: Annotated[str, Choice(QUANTITIES)] = METABOLITES[0]
     ownRatio: str = "(Gln + Glu)/tCr"
+    relativeRatio: bool = False
     sharpness: Annotated[float, WithinRange(*SHARPNESS_RANGE)] = 0.0
     liveUpdate: bool = True
     result: vtkMRMLScalarVolumeNode

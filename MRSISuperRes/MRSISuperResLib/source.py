@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from inference_core.errors import InputError
-from inference_core.ratios import least_denominator, means_nothing, ratio_in_part
+from inference_core.ratios import RatioMap, least_denominator, means_nothing, normalised, ratio_in_part
 from MRSISuperResLib.quantity import Quantity
 
 
@@ -44,6 +44,7 @@ class Source:
         self._brain = np.logical_and.reduce([own.brain for own in prepared.values()])
         self._meaning = quantity.ratio is None
         self._seen: dict[int, np.ndarray] = {}
+        self._level: float | None = None
         if quantity.ratio:
             measured = {name: own.low_resolution for name, own in prepared.items()}
             filled = np.logical_and.reduce([values > 0 for values in measured.values()])
@@ -59,15 +60,12 @@ class Source:
         from inference_core.data_share import network_part
 
         indices = list(indices)
-        found = {
-            name: self._resolver.super_resolve(own, name, self._sharpness, slices=indices)
-            for name, own in self._prepared.items()
-        }
         if self._quantity.ratio:
-            ratio = ratio_in_part(self._quantity.ratio, found, self._brain[indices], self._least)
+            ratio = self._ratio(indices)
             self._meaning |= bool(ratio.mask.any())
-            return Slices(ratio.values, None)
-        (values,) = found.values()
+            return Slices(ratio.values / np.float32(self._brains_level()), None)
+        (name,) = self._prepared
+        values = self._resolver.super_resolve(self.first, name, self._sharpness, slices=indices)
         self._seen.update(zip(indices, values, strict=True))
         return Slices(values, network_part(values, self.first, indices))
 
@@ -92,7 +90,28 @@ class Source:
             return values[name], widths[name]
         found = ratio_in_part(self._quantity.ratio, values, self._brain[indices], 0.0, widths)
         self._meaning |= bool(found.mask.any())
-        return found.values, found.uncertainty
+        level = np.float32(self._brains_level())
+        return found.values / level, found.uncertainty / level
+
+    def _ratio(self, indices: list[int]) -> RatioMap:
+        found = {
+            name: self._resolver.super_resolve(own, name, self._sharpness, slices=indices)
+            for name, own in self._prepared.items()
+        }
+        return ratio_in_part(self._quantity.ratio, found, self._brain[indices], self._least)
+
+    def _brains_level(self) -> float:
+        """What a relative ratio is divided by; 1 for others.
+
+        It is that of the ratio as it is before its uncertainty is known, lest what is shown changes with that.
+        """
+        if self._level is None:
+            if self._quantity.relative:
+                whole = self._ratio(list(range(self.grid.slices)))
+                self._level = normalised(whole, self._brain)[1]
+            else:
+                self._level = 1.0
+        return self._level
 
     def check_meaning(self) -> None:
         """To be called after all slices.

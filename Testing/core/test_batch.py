@@ -16,6 +16,7 @@ from inference_core.batch import find_patients, run_batch
 from inference_core.errors import InputError, InputWarning
 from inference_core.patient_files import PatientFiles
 from inference_core.super_resolver import SuperResolver
+from inference_core.weights_io import DEFAULT_WEIGHTS
 
 SAMPLE = Path(__file__).parents[2] / "Resources" / "SamplePatient"
 
@@ -441,11 +442,51 @@ def test_ratios_and_uncertainties_lie_beside_the_results(write_patient, resolver
 
 
 def test_a_ratio_is_made_of_one_examinations_maps(thin_sample, resolver, tmp_path):
-    rows = run_batch(thin_sample, tmp_path / "out", ratios=[], resolver=resolver)
+    rows = run_batch(thin_sample, tmp_path / "out", ratios=[], relative_ratios=True, resolver=resolver)
     ratios = [row for row in rows if "/" in row.metabolite]
     assert {(row.n, row.status) for row in ratios} == {(16, "done"), (20, "done")}
     assert len(ratios) == 2
-    shutil.copytree(thin_sample, tmp_path / "two")
-    shutil.copy(next((tmp_path / "two").glob("mrsi/*n16*NAA.nii.gz")), tmp_path / "two/mrsi/NAA_res-n16_tNAA.nii.gz")
+    values = sitk.GetArrayFromImage(sitk.ReadImage(ratios[0].output))
+    assert ratios[0].output.endswith("_tChoOverNAARelative.nii.gz")
+    assert np.median(values[values > 0]) == pytest.approx(1, abs=1e-5)
+
+
+def test_what_is_wrong_with_a_ratio_is_in_its_row(write_patient, resolver, tmp_path, monkeypatch):
+    study = write_patient(tmp_path / "one", maps=("tCho.nii", "NAA.nii", "tNAA.nii"))
+    rows = run_batch(study, tmp_path / "out", ratios=["tCho/NAA"], resolver=resolver)
+    (ratio,) = (row for row in rows if "/" in row.metabolite)
+    assert ratio.status == "failed"
+    assert "has two maps of NAA" in ratio.message
     with pytest.raises(InputError, match="is no ratio"):
-        run_batch(tmp_path / "two", tmp_path / "out2", ratios=["NAA"], resolver=resolver)
+        run_batch(study, tmp_path / "out", ratios=["NAA"], resolver=resolver)
+    (study / "tNAA.nii").unlink()
+    monkeypatch.setattr("inference_core.ratios._STANDARD_ERRORS", 1e6)
+    rows = run_batch(study, tmp_path / "out", ratios=["tCho/NAA"], resolver=resolver)
+    assert [(row.metabolite, row.status) for row in rows if row.status == "failed"] == [("tCho/NAA", "failed")]
+    assert "NAA is zero throughout the brain" in rows[-1].message
+    assert "tCho/NAA" in (tmp_path / "out" / "batch.tsv").read_text()
+
+
+def test_weights_without_calibration_give_ratios_with_a_warning_and_no_uncertainty(write_patient, tmp_path):
+    own = tmp_path / "own.safetensors"
+    own.write_bytes(DEFAULT_WEIGHTS.read_bytes())
+    resolver = SuperResolver.load(own, device="cpu")
+    study = write_patient(tmp_path / "one", maps=("tCho.nii", "NAA.nii"))
+    for status in ("done", "skipped"):
+        rows = run_batch(study, tmp_path / "out", ratios=["tCho/NAA"], resolver=resolver)
+        assert statuses(rows) == [status] * 3
+        assert "judged by its size alone" in rows[-1].message
+        assert rows[0].message == rows[1].message == ""
+    with pytest.raises(InputError, match="There is no calibration"):
+        run_batch(study, tmp_path / "out2", uncertainty=True, resolver=resolver)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("sub-1_desc-superres_lambda-0_NAA.nii.gz", "sub-1_desc-superresUncertainty_lambda-0_NAA.nii.gz"),
+        ("sub-1_desc-xSuperres_lambda-0p1_NAA.nii.gz", "sub-1_desc-xSuperresUncertainty_lambda-0p1_NAA.nii.gz"),
+    ],
+)
+def test_uncertainties_are_named_after_their_results(name, expected):
+    assert batch_outputs.uncertainty_path(Path("mrsi") / name) == Path("mrsi") / expected

@@ -79,6 +79,20 @@ def test_two_processes_give_the_same_bytes_as_one(study, alone, tmp_path):
     assert results(tmp_path / "out") == results(alone)
 
 
+def test_two_processes_give_the_same_ratios_and_uncertainties_as_one(study, tmp_path):
+    pairs = tmp_path / "pairs"
+    for name in PATIENTS[:2]:
+        shutil.copytree(study / name, pairs / name)
+        naa = sitk.ReadImage(str(next((pairs / name).glob("mrsi/*NAA.nii.gz"))))
+        sitk.WriteImage(naa * 0.5, str(pairs / name / "mrsi" / f"{name}_res-n16_desc-acquired_tCr.nii.gz"))
+    for jobs in ("1", "2"):
+        command = ["batch", str(pairs), str(tmp_path / jobs), "--jobs", jobs, "--ratios", "--uncertainty", *ARGUMENTS]
+        assert main(command) == 0
+    written = results(tmp_path / "1")
+    assert sum(name.endswith("_NAAOverTCr.nii.gz") for name in written) == 4
+    assert results(tmp_path / "2") == written
+
+
 def test_participants_have_a_table_of_their_own(study, alone, tmp_path, capsys):
     for label in ("01", "sub-02"):
         command = ["batch", str(study), str(tmp_path / "out"), "participant", "--participant-label", label, *ARGUMENTS]

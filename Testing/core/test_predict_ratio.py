@@ -16,10 +16,12 @@ MAPS = ("tCho", "NAA")
 def files(patient, tmp_path):
     """Two maps of one slice, T1 and FLAIR."""
     low_resolution, t1, flair = patient(size=(16, 16, 1))
-    images = {"tCho": low_resolution, "NAA": 0.5 * low_resolution + 1, "T1": t1, "FLAIR": flair}
+    # More on one side than on the other.
+    slope = sitk.GetImageFromArray(np.tile(np.linspace(0.4, 1, 16, dtype=np.float32), (1, 16, 1)))
+    slope.CopyInformation(low_resolution)
+    images = {"tCho": low_resolution, "NAA": low_resolution * slope, "T1": t1, "FLAIR": flair}
     for name, image in images.items():
-        inside = sitk.Cast(low_resolution > 0, image.GetPixelID()) if name == "NAA" else 1
-        sitk.WriteImage(image * inside, str(tmp_path / f"{name}.nii.gz"))
+        sitk.WriteImage(image, str(tmp_path / f"{name}.nii.gz"))
     return tmp_path
 
 
@@ -47,22 +49,65 @@ def test_a_ratio_is_that_of_the_super_resolved_maps(files, capsys):
     np.testing.assert_allclose(ratio[mask], (above / np.where(mask, below, 1))[mask], rtol=1e-4)
     assert ((error > 0) == mask).all()
     sidecar = json.loads((files / "error.json").read_text())
-    assert (sidecar["Metabolite"], sidecar["Denominator"], sidecar["Units"]) == ("tCho/NAA", ["NAA"], "1")
+    assert (sidecar["Metabolite"], sidecar["Denominator"], sidecar["Units"]) == ("tCho/NAA", ["NAA"], "none")
     assert "standard errors" in sidecar["Masked"]
 
 
-def test_multiples_of_the_median_in_the_brain_or_a_region(files):
+def write_labels(files, columns):
+    """A label image of the brain in some of the map's columns."""
+    labels = sitk.Cast(sitk.ReadImage(str(files / "tCho.nii.gz")) > 0, sitk.sitkUInt8)
+    array = sitk.GetArrayFromImage(labels)
+    kept = np.zeros_like(array)
+    kept[..., columns] = array[..., columns]
+    image = sitk.GetImageFromArray(kept)
+    image.CopyInformation(labels)
+    sitk.WriteImage(image, str(files / "labels.nii.gz"))
+    return files / "labels.nii.gz"
+
+
+def test_multiples_of_the_median_in_the_brain_a_region_or_the_other_side(files):
     assert predict(files) == 0
     plain = read(files / "ratio.nii.gz")
     assert predict(files, "--reference", "brain") == 0
     found, sidecar = read(files / "ratio.nii.gz"), json.loads((files / "ratio.json").read_text())
     np.testing.assert_allclose(found * sidecar["ReferenceValue"], plain, rtol=1e-5)
     assert np.median(found[found > 0]) == pytest.approx(1)
-    labels = sitk.Cast(sitk.ReadImage(str(files / "tCho.nii.gz")) > 0, sitk.sitkUInt8)
-    labels[:, : labels.GetSize()[1] // 2, :] = 0
-    sitk.WriteImage(labels, str(files / "labels.nii.gz"))
-    assert predict(files, "--reference", files / "labels.nii.gz") == 0
-    assert np.median(read(files / "ratio.nii.gz")[plain > 0]) != pytest.approx(1, abs=1e-6)
+
+    def level(columns, *mirror):
+        assert predict(files, "--reference", write_labels(files, columns), *mirror) == 0
+        about = json.loads((files / "ratio.json").read_text())
+        assert ("other side" in about["Reference"]) == bool(mirror)
+        return about["ReferenceValue"]
+
+    one, other = level(slice(3, 7)), level(slice(9, 13))
+    assert one > 1.2 * other
+    assert level(slice(3, 7), "--mirror") == pytest.approx(other, rel=0.03)
+
+
+def test_a_map_may_tell_its_metabolite(files, capsys):
+    (files / "tCho.nii.gz").rename(files / "first.nii.gz")
+    named = f"tCho={files / 'first.nii.gz'}"
+    words = ["--t1", str(files / "T1.nii.gz"), "--flair", str(files / "FLAIR.nii.gz"), "--device", "cpu"]
+    words += ["--output", str(files / "result.nii.gz")]
+    assert main(["predict", "--map", named, "--metabolite", "GPC+PCh", *words]) == 0
+    assert "tCho, n = 16" in capsys.readouterr().out
+    assert main(["predict", "--map", named, "--metabolite", "NAA", *words]) == 2
+    assert "--map is of tCho, --metabolite is NAA" in capsys.readouterr().err
+
+
+def test_a_ratio_without_meaning_anywhere_is_refused(files, capsys, monkeypatch):
+    monkeypatch.setattr("inference_core.ratios._STANDARD_ERRORS", 1e6)
+    assert predict(files) == 2
+    assert "NAA is zero throughout the brain" in capsys.readouterr().err
+    assert not (files / "ratio.nii.gz").exists()
+
+
+def test_a_reference_without_values_is_refused(files, capsys):
+    labels = sitk.ReadImage(str(files / "tCho.nii.gz")) * 0
+    labels[0, 0, 0] = 1
+    sitk.WriteImage(sitk.Cast(labels, sitk.sitkUInt8), str(files / "labels.nii.gz"))
+    assert predict(files, "--reference", files / "labels.nii.gz") == 2
+    assert "reference region holds no value of the ratio" in capsys.readouterr().err
 
 
 def test_weights_without_calibration_mask_by_size_and_say_so(files, capsys):
@@ -83,9 +128,11 @@ def test_weights_without_calibration_mask_by_size_and_say_so(files, capsys):
         (("--reference", "brain"), {"metabolite": "tCho", "maps": ("tCho",)}, "--reference is for ratios"),
         (("--mirror",), {}, "--mirror needs a region"),
         (("--reference", "missing.nii.gz"), {}, "does not exist"),
+        (("--uncertainty", "ratio.nrrd"), {}, "have one name"),
     ],
 )
-def test_what_is_unusable_ends_in_one_sentence(files, capsys, options, changed, sentence):
+def test_what_is_unusable_ends_in_one_sentence(files, capsys, monkeypatch, options, changed, sentence):
+    monkeypatch.chdir(files)
     assert predict(files, *options, **changed) == 2
     error = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Error")]
     assert len(error) == 1

@@ -48,6 +48,24 @@ def test_a_ratio_is_made_of_the_maps_on_one_grid(session, panel):
     assert panel.ui.flickerButton.enabled
 
 
+def test_a_ratio_in_multiples_of_the_brains(session, panel):
+    assert not panel.ui.relativeCheckBox.visible
+    session.choose_text(panel.ui.metaboliteComboBox, "tCho/NAA")
+    session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+    result = panel.panel.parameters.result
+    plain, error = pixels(result), pixels(panel.panel.live.certainty.volume.node)
+    session.click(panel.ui.relativeCheckBox)
+    node = wait_for_certainty(session, panel)
+    assert result.GetName() == "tChoOverNAARelative_n16_lambda0"
+    found = pixels(result)
+    inside = found > 0
+    assert np.median(found[inside]) == pytest.approx(1, rel=0.05)
+    level = plain[inside] / found[inside]
+    assert np.ptp(level) < 1e-3 * level.mean()
+    np.testing.assert_allclose(pixels(node) * level.mean(), error, rtol=1e-3, atol=1e-5)
+    assert "tCho/NAA of the brain's" in panel.ui.statusLabel.text
+
+
 def test_one_may_write_a_ratio_of_ones_own(session, panel):
     assert not panel.ui.ownRatioEdit.visible
     session.choose_text(panel.ui.metaboliteComboBox, "own ratio")
