@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import slicer
 from slicer.i18n import tr as _
 
 from inference_core.errors import InputError
 from MRSISuperResLib.computation import Computation, Model
+from MRSISuperResLib.table_node import fill_table_node
 
 
 def parse_sharpness(text: str) -> list[float]:
@@ -80,14 +80,10 @@ def table_node(rows: list, name: str):
         rows: `BatchRow`s.
         name: of the node.
     """
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", name)
+
+    def text(column: str, value) -> str:
+        return "" if value is None else f"{value:.2f}" if column == "seconds" else str(value)
+
     columns = ("patient", "metabolite", "sharpness", "n", "status", "seconds", "output", "message")
-    for column in columns:
-        array = node.AddColumn()
-        array.SetName(column)
-        for row in rows:
-            value = getattr(row, column)
-            array.InsertNextValue("" if value is None else f"{value:.2f}" if column == "seconds" else str(value))
-    node.SetUseColumnNameAsColumnHeader(True)
-    node.Modified()
-    return node
+    texts = {column: [text(column, getattr(row, column)) for row in rows] for column in columns}
+    return fill_table_node(name, texts, anew=False)

@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 import qt
-import slicer
-import vtk
 from slicer.i18n import tr as _
 
-_TEXT = ("region", "quantity")
+from MRSISuperResLib.table_node import fill_table_node
 
 
 def _number(value: float | None, form: str = ".4g") -> str:
@@ -66,27 +64,23 @@ def table_node(rows: Sequence, name: str):
     """All that is known of the rows, as a table node in the scene: one of that name is written anew.
 
     Args:
-        rows: `RegionRow`s; what is not known is NaN.
+        rows: `RegionRow`s.
         name: of the node.
     """
-    found = [node for node in slicer.util.getNodesByClass("vtkMRMLTableNode") if node.GetName() == name]
-    node = found[-1] if found else slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", name)
-    node.RemoveAllColumns()
-    for field in fields(rows[0]):
-        array = vtk.vtkStringArray() if field.name in _TEXT else vtk.vtkDoubleArray()
-        array.SetName(field.name)
-        for row in rows:
-            value = getattr(row, field.name)
-            array.InsertNextValue(float("nan") if value is None else value)
-        node.AddColumn(array)
-    node.SetUseColumnNameAsColumnHeader(True)
-    node.Modified()
-    return node
+    return fill_table_node(name, {field.name: [getattr(row, field.name) for row in rows] for field in fields(rows[0])})
 
 
 def signal_check(rows: Sequence) -> str:
-    """One sentence on whether super-resolution created or destroyed signal."""
-    changes = [abs(row.signal_change) for row in rows if row.signal_change is not None]
-    if not changes:
+    """Whether super-resolution created or destroyed signal."""
+    checked = [row for row in rows if row.signal_change is not None]
+    if not checked:
         return ""
-    return _("Super-resolution changed the signal in the regions by at most {0:.1%}.").format(max(changes))
+    most = max(abs(row.signal_change) for row in checked)
+    text = _("Super-resolution changed the signal in the regions by at most {0:.1%}.").format(most)
+    if any(row.uncertainty is None for row in checked):
+        return text
+    beyond = [row for row in checked if abs(row.signal_change) * row.low_resolution_mean > row.uncertainty]
+    if not beyond:
+        return f"{text} " + _("That is within the stated uncertainty everywhere.")
+    names = ", ".join(f"{row.quantity} in {row.region}" for row in beyond)
+    return f"{text} " + _("Beyond the stated uncertainty: {0}.").format(names)

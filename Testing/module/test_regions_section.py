@@ -80,6 +80,7 @@ def test_a_segment_is_measured_as_the_core_does(session, panel, segmentation, tm
     assert (table.rowCount, table.columnCount) == (3, 8)
     assert f"{rows[0].mean:.4g} \u00b1 {rows[0].uncertainty:.2g}" == table.item(0, 4).text()
     assert "changed the signal in the regions by at most" in panel.ui.regionsLabel.text
+    assert "within the stated uncertainty everywhere" in panel.ui.regionsLabel.text
     # As much signal as was measured, within what is said of the result's uncertainty.
     assert abs(rows[0].signal_change) * rows[0].low_resolution_mean < rows[0].uncertainty
     node = slicer.util.getNode("Tumour segments in tCho, NAA")
