@@ -59,6 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.jobs is not None and arguments.jobs < 1:
         raise InputError(f"--jobs is {arguments.jobs}: it must be at least 1.")
+    if arguments.relative_ratios and arguments.ratios is None:
+        raise InputError("--relative-ratios is about ratios: ask for them with --ratios.")
     recipe = Recipe(arguments.weights and arguments.weights.resolve(), arguments.device, arguments.runtime)
     # Other processes, on other machines, may have another working directory.
     study, output = arguments.study.absolute(), arguments.output.absolute()

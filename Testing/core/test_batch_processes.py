@@ -111,6 +111,8 @@ def test_participants_have_a_table_of_their_own(study, alone, tmp_path, capsys):
     ("extra", "sentence"),
     [
         (["--jobs", "0"], "must be at least 1"),
+        (["--relative-ratios"], "ask for them with --ratios"),
+        (["--ratios", "NAA"], "'NAA' is no ratio"),
         (["--metabolite", "Lac"], "Unknown metabolite"),
         (["--metabolite", "Gly"], "has no map of Gly"),
         (["--sharpness", "0.2"], "outside 0 to 0.1"),
