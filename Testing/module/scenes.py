@@ -87,6 +87,33 @@ def show_slice_of(node, index: int) -> None:
     view.JumpSliceByCentering(*centre[:3])
 
 
+def tumour_mask():
+    """The bundled patient's tumour on the T1's grid, `(slice, row, column)`."""
+    mask = sitk.ReadImage(str(sample_file("res-high_desc-tumour_mask")))
+    return sitk.GetArrayFromImage(sitk.Resample(mask, sitk.ReadImage(str(sample_file("T1w"))), sitk.Transform(), 1))
+
+
+def add_segmentation(t1, **segments):
+    """A segmentation in the scene, of arrays on the T1's grid by name."""
+    import slicer
+
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Tumour segments")
+    node.SetReferenceImageGeometryParameterFromVolumeNode(t1)
+    for name, array in segments.items():
+        identifier = node.GetSegmentation().AddEmptySegment(name, name)
+        if array is not None:
+            slicer.util.updateSegmentBinaryLabelmapFromArray(array.astype(np.uint8), node, identifier, t1)
+    return node
+
+
+def point_at(node, column, row, index):
+    """Move the mouse onto a voxel."""
+    import slicer
+
+    position = ijk_to_ras(node) @ (column, row, index, 1)
+    slicer.util.getNode("Crosshair").SetCursorPositionRAS(position[:3].tolist())
+
+
 class SlowNetwork:
     """Lets a test decide when each call of the network may go on."""
 

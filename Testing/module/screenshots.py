@@ -3,14 +3,14 @@
 .venv/bin/python Testing/module/screenshots.py
 """
 
-from scenes import MODULE, PATIENCE, ROOT
+from scenes import MODULE, PATIENCE, ROOT, add_segmentation, point_at, tumour_mask
 from stand_ins.slicer_session import SlicerSession
 
 FOLDER = ROOT / "Resources" / "Screenshots"
 
 
 def main() -> None:
-    """Write `panel.png` and `side_by_side.png`."""
+    """Write `panel.png`, `side_by_side.png` and `certainty.png`."""
     session = SlicerSession.start()
     session.load_module(MODULE)
     panel = session.open_panel()
@@ -24,6 +24,16 @@ def main() -> None:
     session.process_events(100)
     session.grab(FOLDER / "side_by_side.png")
     session.click(panel.ui.sideBySideButton)
+    session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+    panel.ui.inputsCollapsibleButton.collapsed = True
+    panel.ui.regionsCollapsibleButton.collapsed = False
+    panel.panel.parameters.segmentation = add_segmentation(panel.panel.parameters.t1, tumour=tumour_mask())
+    session.click(panel.ui.fadeCheckBox)
+    session.click(panel.ui.measureButton)
+    session.wait_until(lambda: not panel.panel.regions.running, PATIENCE)
+    point_at(panel.panel.parameters.result, 43, 40, 2)
+    session.process_events(100)
+    session.grab(FOLDER / "certainty.png")
     session.stop()
 
 

@@ -8,6 +8,7 @@ from scenes import (
     apply_and_wait,
     ijk_to_ras,
     pixels,
+    point_at,
     sample_images,
     slow_network,
     volumes,
@@ -38,12 +39,6 @@ def expected_widths(metabolite, sharpness):
     prepared = resolver.prepare(*sample_images())
     calibration = load_calibration(resolver.weights)
     return super_resolve_with_uncertainty(resolver, prepared, metabolite, sharpness, calibration)[1]
-
-
-def point_at(node, column, row, index):
-    """Move the mouse onto a voxel."""
-    position = ijk_to_ras(node) @ (column, row, index, 1)
-    slicer.util.getNode("Crosshair").SetCursorPositionRAS(position[:3].tolist())
 
 
 def test_the_uncertainty_follows_the_result(session, panel):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import slicer
 import vtk
-from scenes import PATIENCE, pixels, sample_file, slow_network
+from scenes import PATIENCE, add_segmentation, pixels, slow_network, tumour_mask
 
 
 @pytest.fixture
@@ -15,25 +15,6 @@ def panel(session, module):
     session.click(widget.ui.sampleButton)
     widget.ui.regionsCollapsibleButton.collapsed = False
     return widget
-
-
-def tumour_mask():
-    """The bundled patient's tumour on the T1's grid, `(slice, row, column)`."""
-    import SimpleITK as sitk
-
-    mask = sitk.ReadImage(str(sample_file("res-high_desc-tumour_mask")))
-    return sitk.GetArrayFromImage(sitk.Resample(mask, sitk.ReadImage(str(sample_file("T1w"))), sitk.Transform(), 1))
-
-
-def add_segmentation(t1, **segments):
-    """A segmentation in the scene, of arrays on the T1's grid by name."""
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Tumour segments")
-    node.SetReferenceImageGeometryParameterFromVolumeNode(t1)
-    for name, array in segments.items():
-        identifier = node.GetSegmentation().AddEmptySegment(name, name)
-        if array is not None:
-            slicer.util.updateSegmentBinaryLabelmapFromArray(array.astype(np.uint8), node, identifier, t1)
-    return node
 
 
 def measure(session, panel):
