@@ -38,6 +38,20 @@ def map_files(given: Sequence[str]) -> dict[str, Path]:
     return {name: files[name] for name in METABOLITES if name in files}
 
 
+def check_one_patient(files: Sequence[Path]) -> None:
+    """Refuse images that are named for different patients, as BIDS has it.
+
+    Raises:
+        InputError: if they are.
+    """
+    from inference_core.naming import subject_of
+
+    named = {subject: path for path in files if (subject := subject_of(path.name))}
+    if len(named) > 1:
+        names = " and ".join(f"'{path}'" for path in list(named.values())[:2])
+        raise InputError(f"{names} are named for different patients: give images of one.")
+
+
 def label_images(path: Path, names: Sequence[str] = ()) -> "dict[str, sitk.Image]":
     """A label image's regions by name, each an image that is 1 inside.
 

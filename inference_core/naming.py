@@ -66,6 +66,9 @@ _NOT_MRI = re.compile(r"(?<![a-z])(?:[a-z]*mask|seg|segmentation|label|labels|la
 #: "FLAIR_to_T1" is a FLAIR, registered.
 _REGISTERED = re.compile(r"[ _\-](?:to|in|on|2|reg)[ _\-].*$|(?<=flair)2.*$|(?<=t1)2.*$|(?<=t1w)2.*$")
 
+#: BIDS's first entity, at the beginning of a name.
+_SUBJECT = re.compile(r"(?:(?<=[/\\])|^)sub-[A-Za-z0-9]+(?=_)")
+
 
 def stem(name: str) -> str:
     """A file's name without its folder and ending, in any case; any other name as it is."""
@@ -128,3 +131,9 @@ def guess_mri(name: str) -> str | None:
     if flair:
         return "FLAIR"
     return "T1" if t1 and not _NOT_PLAIN_T1.search(name) else None
+
+
+def subject_of(name: str) -> str | None:
+    """The patient that a file or node is named for, as BIDS has it: "sub-01" of "sub-01_NAA.nii.gz"; else None."""
+    found = _SUBJECT.search(name)
+    return found.group() if found else None

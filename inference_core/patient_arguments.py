@@ -111,7 +111,7 @@ def open_patient(arguments: argparse.Namespace) -> GivenPatient:
     from inference_core.conditions import check_sharpness
     from inference_core.errors import InputError
     from inference_core.inputs import read_image
-    from inference_core.map_arguments import label_images, map_files
+    from inference_core.map_arguments import check_one_patient, label_images, map_files
     from inference_core.mirror import mirror_transform, mirrored
     from inference_core.super_resolver import SuperResolver
 
@@ -119,6 +119,7 @@ def open_patient(arguments: argparse.Namespace) -> GivenPatient:
     if arguments.labels is None and (arguments.names or arguments.mirror):
         raise InputError("--names and --mirror are about regions: name their label image with --labels.")
     files = map_files(arguments.maps)
+    check_one_patient([*files.values(), arguments.t1, arguments.flair])
     ratios = _ratios(arguments.ratios, files)
     regions = {} if arguments.labels is None else label_images(arguments.labels, arguments.names)
     maps = {name: read_image(path, "map") for name, path in files.items()}

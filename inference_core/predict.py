@@ -50,6 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     from inference_core.conditions import check_sharpness, resolve_metabolite
     from inference_core.errors import InputError
     from inference_core.inputs import read_image
+    from inference_core.map_arguments import check_one_patient
     from inference_core.outputs import check_output, sidecar_path
     from inference_core.ratio_reference import reference_region
     from inference_core.ratios import Ratio
@@ -68,6 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("--mirror needs a region: name a label image with --reference.")
     sharpness = check_sharpness(arguments.sharpness)
     files = _files(arguments.map, ratio, None if ratio else resolve_metabolite(arguments.metabolite))
+    check_one_patient([*files.values(), arguments.t1, arguments.flair])
     maps = {name: read_image(path, "map") for name, path in files.items()}
     t1, flair = (read_image(path, role) for path, role in ((arguments.t1, "T1"), (arguments.flair, "FLAIR")))
     region = reference_region(arguments.reference, arguments.mirror, t1) if arguments.reference else None

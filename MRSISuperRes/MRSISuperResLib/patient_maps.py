@@ -7,6 +7,7 @@ import numpy as np
 import slicer
 
 from inference_core.errors import InputError
+from inference_core.naming import subject_of
 from MRSISuperResLib.guesses import metabolite_of
 from MRSISuperResLib.result_volume import is_result
 from MRSISuperResLib.volumes import PatientImages, ijk_to_frame, images_key, patient_images, volume_image
@@ -33,7 +34,7 @@ def maps_beside(map_node, metabolite: str | None = None) -> dict[str, object]:
     found = {metabolite: map_node}
     for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
         name = metabolite_of(node)
-        if name in (None, metabolite) or is_result(node) or not _on_one_grid(node, map_node):
+        if name in (None, metabolite) or is_result(node) or not _of_one_examination(node, map_node):
             continue
         if name in found:
             raise InputError(
@@ -65,6 +66,12 @@ def images_of_maps(maps: dict[str, object], t1_node, flair_node, names: Iterable
         else:
             found[name] = patient_images(node, t1_node, flair_node)
     return found
+
+
+def _of_one_examination(node, map_node) -> bool:
+    """Whether two maps lie on one grid, and are not named for different patients."""
+    subjects = {subject_of(each.GetName()) for each in (node, map_node)} - {None}
+    return len(subjects) < 2 and _on_one_grid(node, map_node)
 
 
 def _on_one_grid(node, map_node) -> bool:

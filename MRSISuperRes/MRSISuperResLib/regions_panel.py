@@ -11,6 +11,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from inference_core.conditions import METABOLITES
 from inference_core.errors import InputError
 from inference_core.ratios import Ratio
 from MRSISuperResLib.computation import Model, shared_computation
@@ -128,7 +129,7 @@ class RegionsPanel:
         p = self.parameters
         try:
             # Of a ratio, the map says itself which metabolite it is.
-            maps = maps_beside(p.metaboliteMap)
+            maps = maps_beside(p.metaboliteMap, p.metabolite if p.metabolite in METABOLITES else None)
             images = images_of_maps(maps, p.t1, p.flair, maps)
             segments, self._notices = ({}, [])
             if regions:

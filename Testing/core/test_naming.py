@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from inference_core.conditions import METABOLITE_ALIASES, METABOLITES
-from inference_core.naming import guess_metabolite, guess_mri, stem
+from inference_core.naming import guess_metabolite, guess_mri, stem, subject_of
 
 NAMED = {
     "sub-5014_res-n24_desc-acquired_tCho.nii.gz": "tCho",
@@ -124,3 +124,18 @@ def test_stems_lose_folder_and_ending():
 def test_names_are_guessed_without_torch():
     code = "import sys, inference_core.naming as n; n.guess_metabolite('NAA'); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "subject"),
+    [
+        ("sub-01_NAA.nii.gz", "sub-01"),
+        ("study/sub-01/mrsi/sub-01_res-n16_NAA.nii.gz", "sub-01"),
+        ("sub-5014_T1w", "sub-5014"),
+        ("NAA.nii.gz", None),
+        ("the sub-01_NAA", None),
+        ("sub-01", None),
+    ],
+)
+def test_the_patient_that_a_name_is_of(name, subject):
+    assert subject_of(name) == subject

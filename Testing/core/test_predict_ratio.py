@@ -146,3 +146,10 @@ def test_maps_on_other_grids_are_refused(files, capsys):
     sitk.WriteImage(image, str(files / "NAA.nii.gz"))
     assert predict(files) == 2
     assert "not on one grid" in capsys.readouterr().err
+
+
+def test_maps_of_different_patients_are_refused(files, capsys):
+    for subject, name in (("sub-01", "tCho"), ("sub-02", "NAA")):
+        (files / f"{name}.nii.gz").rename(files / f"{subject}_{name}.nii.gz")
+    assert predict(files, maps=("sub-01_tCho", "sub-02_NAA")) == 2
+    assert "are named for different patients" in capsys.readouterr().err

@@ -98,6 +98,17 @@ def test_what_a_ratio_lacks_is_said(session, panel):
     assert panel.ui.applyButton.enabled
 
 
+def test_another_patients_map_on_the_same_grid_is_left_out(session, panel):
+    from MRSISuperResLib.patient_maps import maps_beside
+
+    maps = {name: slicer.util.getNode(f"{name} 16x16 (simulated)") for name in ("tCho", "NAA")}
+    maps["tCho"].SetName("sub-01_tCho")
+    maps["NAA"].SetName("sub-02_NAA")
+    assert set(maps_beside(maps["tCho"])) == {"tCho"}
+    maps["NAA"].SetName("sub-01_NAA")
+    assert set(maps_beside(maps["tCho"])) == {"tCho", "NAA"}
+
+
 def test_a_denominator_of_zero_everywhere_is_refused(session, panel):
     naa = slicer.util.getNode("NAA 16x16 (simulated)")
     slicer.util.updateVolumeFromArray(naa, pixels(naa) * 1e-6 + (np.random.default_rng(0).random((5, 16, 16)) - 0.9))
