@@ -30,8 +30,9 @@ class CertaintyPanel:
         """State what is known of a result, or None."""
         shown = result is not None and result.exists and result.label is not None
         self._result, self._certainty = (result if shown else None), certainty
-        self.ui.certaintyLabel.text = self._uncertainty() if shown else "\u2013"
-        self.ui.shareLabel.text = self._share() if shown else "\u2013"
+        whole = shown and result.is_complete
+        self.ui.certaintyLabel.text = self._uncertainty() if whole else "\u2013"
+        self.ui.shareLabel.text = self._share() if whole else "\u2013"
         self.ui.differenceButton.enabled = shown and certainty.added is not None
         self._on_cursor()
 
