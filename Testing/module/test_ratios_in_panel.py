@@ -1,5 +1,7 @@
 """Ratios of metabolites, in the list and in the console."""
 
+import functools
+
 import numpy as np
 import pytest
 import slicer
@@ -14,6 +16,7 @@ def panel(session, module):
     return widget
 
 
+@functools.cache
 def expected_ratio():
     """tCho/NAA of the bundled patient by the core, masked by the maps' uncertainties."""
     from inference_core import SuperResolver

@@ -1,6 +1,7 @@
 """The section on regions: a segmentation's segments measured, as a table, in the scene, in a file, and as a report."""
 
 import csv
+import functools
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ def segmentation(panel):
     return node
 
 
+@functools.cache
 def expected_rows(sharpness=0.0):
     from scenes import sample_images
 
