@@ -45,6 +45,24 @@ def maps_beside(map_node, metabolite: str | None = None) -> dict[str, object]:
     return found
 
 
+def left_out(map_node, maps: dict[str, object]) -> list[str]:
+    """A sentence on the scene's maps that are not measured with a map, or none if there are no others.
+
+    Args:
+        map_node: the map.
+        maps: what `maps_beside` found for it.
+    """
+    others = []
+    for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
+        if metabolite_of(node) is None or is_result(node) or node in maps.values():
+            continue
+        if not _of_one_examination(node, map_node):
+            others.append(f"'{node.GetName()}'")
+    if not others:
+        return []
+    return [f"Left out, since they are on another grid or of another patient: {', '.join(others)}."]
+
+
 def images_of_maps(maps: dict[str, object], t1_node, flair_node, names: Iterable[str]) -> dict[str, PatientImages]:
     """Images of several of a patient's metabolites, T1 and FLAIR copied from the scene once.
 

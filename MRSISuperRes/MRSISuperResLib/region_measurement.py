@@ -9,13 +9,18 @@ import SimpleITK as sitk
 
 from inference_core.conditions import check_sharpness
 from inference_core.errors import InputError
-from inference_core.ratios import STANDARD_RATIOS, Ratio
+from inference_core.ratios import Ratio
 from MRSISuperResLib.computation import Computation, Model, shared_computation
-from MRSISuperResLib.patient_maps import images_of_maps, maps_beside
+from MRSISuperResLib.other_side import OtherSide
+from MRSISuperResLib.patient_maps import images_of_maps, left_out, maps_beside
+from MRSISuperResLib.region_choice import meaningful_ratios, parse_ratios, regions_in_brain, usual_ratios
 from MRSISuperResLib.region_table_view import table_node
 from MRSISuperResLib.segments import segment_images
 from MRSISuperResLib.torch_setup import check_packages
-from MRSISuperResLib.volumes import PatientImages
+from MRSISuperResLib.volumes import PatientImages, check_volume_node
+
+#: Touched on the computing thread only.
+_other_side = OtherSide()
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,8 @@ class Measured:
 
     Attributes:
         result: an `inference_core.patient_result.PatientResult`.
-        regions: as measured, mirrored ones among them, by name.
-        ratios: those of the table.
+        regions: as measured, mirrored ones among them, by name; without those that lie outside the brain.
+        ratios: those of the table; without those that mean nothing anywhere.
         rows: the table, `inference_core.region_table.RegionRow`s.
         notices: sentences for the user.
         resolver: what super-resolved.
@@ -90,16 +95,16 @@ def measure_regions(
         InputError: for input that can't be used, or a package that is missing; one sentence for the user.
     """
     check_packages()
-    maps = maps_beside(map_node)
+    maps = maps_beside(check_volume_node(map_node, "metabolite map"))
     images = images_of_maps(maps, t1_node, flair_node, maps)
     segments, notices = segment_images(segmentation_node, t1_node, next(iter(images.values())).t1)
-    parsed = None if ratios is None else [Ratio.parse(text) for text in ratios]
+    parsed = None if ratios is None else parse_ratios(ratios, maps)
     wanted = Wanted(images, segments, parsed, mirror, check_sharpness(sharpness), Model(str(weights), device))
     computation = shared_computation()
     found = computation.run(measure, computation, wanted, lambda *_: None, lambda: None).result()
-    for notice in (*notices, *found.notices):
+    for notice in (*left_out(map_node, maps), *notices, *found.notices):
         print(notice)
-    table_node(found.rows, f"{segmentation_node.GetName()} in {', '.join(maps)}")
+    table_node(found, f"{segmentation_node.GetName()} in {', '.join(maps)}")
     return found.rows
 
 
@@ -118,9 +123,8 @@ def measure(
         between_slices: may raise to end it.
 
     Raises:
-        InputError: as `super_resolve_patient` and `region_rows`.
+        InputError: if no region lies in the brain or the other side can't be found, and as `super_resolve_patient`.
     """
-    from inference_core.mirror import mirror_transform, mirrored
     from inference_core.patient_report.map_warnings import MapWarnings
     from inference_core.patient_result import super_resolve_patient
     from inference_core.region_table import region_rows
@@ -130,13 +134,17 @@ def measure(
         calibration = computation.calibration(resolver)
     except InputError as error:
         calibration = None
-        notices.append(str(error))
+        notices.append(f"How certain the numbers are is not known. {error}")
+    between_slices()
     first = next(iter(wanted.images.values()))
     regions = dict(wanted.segments)
-    if wanted.mirror:
-        other_side = mirror_transform(first.t1)
-        regions |= {f"{name}, mirrored": mirrored(image, other_side, first.t1) for name, image in regions.items()}
-    between_slices()
+    if regions and wanted.mirror:
+        regions |= _other_side.regions(regions, first.t1, first.key[1], between_slices)
+    if regions:
+        # Said before all maps are super-resolved rather than after.
+        prepared, _ = computation.prepared(resolver, first)
+        regions, outside = regions_in_brain(regions, prepared.grid, prepared.brain)
+        notices += outside
     noticed = MapWarnings(list(wanted.images))
 
     def done(count: int, of_all: int) -> None:
@@ -149,23 +157,10 @@ def measure(
             resolver, maps, first.t1, first.flair, wanted.sharpness, calibration, done, between_slices
         )
     notices += noticed.sentences()
-    ratios = tuple(wanted.ratios) if wanted.ratios is not None else _usual(result, notices)
+    # Where all maps hold values may be less than where the first one does.
+    regions, outside = regions_in_brain(regions, result.grid, result.brain)
+    asked = usual_ratios(result.metabolites) if wanted.ratios is None else wanted.ratios
+    ratios, meaningless = meaningful_ratios(asked, result)
+    notices += [*outside, *meaningless]
     rows = tuple(region_rows(result, regions, ratios))
     return Measured(result, regions, ratios, rows, tuple(notices), resolver)
-
-
-def _usual(result, notices: list[str]) -> tuple[Ratio, ...]:
-    """The usual ratios that the maps allow and that mean something; of the others, a notice."""
-    from inference_core.ratios import ratio_map
-
-    found = []
-    for ratio in STANDARD_RATIOS:
-        if not set(ratio.metabolites) <= set(result.metabolites):
-            continue
-        try:
-            ratio_map(ratio, result.values, result.brain, result.uncertainties)
-        except InputError as error:
-            notices.append(str(error))
-        else:
-            found.append(ratio)
-    return tuple(found)

@@ -13,6 +13,18 @@ def _number(value: float | None, form: str = ".4g") -> str:
     return "\u2013" if value is None else format(value, form)
 
 
+def _is_beyond(row) -> bool:
+    """Whether super-resolution changed a region's signal by more than is said of its uncertainty."""
+    if row.signal_change is None or row.uncertainty is None:
+        return False
+    return abs(row.signal_change) * row.low_resolution_mean > row.uncertainty
+
+
+def _signal(row) -> str:
+    change = _number(row.signal_change, "+.1%")
+    return f"{change} (!)" if _is_beyond(row) else change
+
+
 def _cells(row) -> list[str]:
     mean = _number(row.mean)
     if row.uncertainty is not None:
@@ -25,7 +37,7 @@ def _cells(row) -> list[str]:
         mean,
         _number(row.median),
         "\u2013" if row.low is None else f"{row.low:.4g} \u2013 {row.high:.4g}",
-        _number(row.signal_change, "+.1%"),
+        _signal(row),
     ]
 
 
@@ -48,6 +60,8 @@ def fill_table(widget: qt.QTableWidget, rows: Sequence) -> None:
     names = headings()
     widget.setColumnCount(len(names))
     widget.setHorizontalHeaderLabels(names)
+    explained = _("How much more signal the region holds than was measured; (!): beyond the stated uncertainty.")
+    widget.horizontalHeaderItem(len(names) - 1).setToolTip(explained)
     widget.setRowCount(len(rows))
     for index, row in enumerate(rows):
         for column, text in enumerate(_cells(row)):
@@ -60,27 +74,31 @@ def as_text(rows: Sequence) -> str:
     return "\n".join("\t".join(cells) for cells in (headings(), *map(_cells, rows))) + "\n"
 
 
-def table_node(rows: Sequence, name: str):
+def table_node(measured, name: str):
     """All that is known of the rows, as a table node in the scene: one of that name is written anew.
 
     Args:
-        rows: `RegionRow`s.
+        measured: a `Measured` with rows.
         name: of the node.
     """
-    return fill_table_node(name, {field.name: [getattr(row, field.name) for row in rows] for field in fields(rows[0])})
+    rows = measured.rows
+    node = fill_table_node(name, {field.name: [getattr(row, field.name) for row in rows] for field in fields(rows[0])})
+    node.SetAttribute("MRSISuperRes.Sharpness", f"{measured.result.sharpness:.6g}")
+    node.SetAttribute("MRSISuperRes.Use", "research only, not for diagnosis")
+    return node
 
 
-def signal_check(rows: Sequence) -> str:
-    """Whether super-resolution created or destroyed signal."""
+def signal_check(rows: Sequence) -> tuple[str, str]:
+    """Whether super-resolution created or destroyed signal: a text for the user and its kind, as of `show_message`."""
     checked = [row for row in rows if row.signal_change is not None]
     if not checked:
-        return ""
+        return "", "note"
     most = max(abs(row.signal_change) for row in checked)
     text = _("Super-resolution changed the signal in the regions by at most {0:.1%}.").format(most)
     if any(row.uncertainty is None for row in checked):
-        return text
-    beyond = [row for row in checked if abs(row.signal_change) * row.low_resolution_mean > row.uncertainty]
+        return text, "note"
+    beyond = [row for row in checked if _is_beyond(row)]
     if not beyond:
-        return f"{text} " + _("That is within the stated uncertainty everywhere.")
+        return f"{text} " + _("That is within the stated uncertainty everywhere."), "note"
     names = ", ".join(f"{row.quantity} in {row.region}" for row in beyond)
-    return f"{text} " + _("Beyond the stated uncertainty: {0}.").format(names)
+    return f"{text} " + _("Beyond the stated uncertainty: {0}.").format(names), "warning"

@@ -2,6 +2,7 @@
 
 import logging
 import queue
+import re
 import threading
 import traceback
 from collections.abc import Callable
@@ -13,10 +14,10 @@ from slicer.i18n import tr as _
 
 from inference_core.conditions import METABOLITES
 from inference_core.errors import InputError
-from inference_core.ratios import Ratio
 from MRSISuperResLib.computation import Model, shared_computation
 from MRSISuperResLib.messages import show_message
-from MRSISuperResLib.patient_maps import images_of_maps, maps_beside
+from MRSISuperResLib.patient_maps import images_of_maps, left_out, maps_beside
+from MRSISuperResLib.region_choice import parse_ratios
 from MRSISuperResLib.region_measurement import Measured, Wanted, measure
 from MRSISuperResLib.region_reports import write_report
 from MRSISuperResLib.region_table_view import as_text, fill_table, signal_check, table_node
@@ -51,6 +52,7 @@ class RegionsPanel:
         self._timer.connect("timeout()", self._poll)
         ui.regionsProgressBar.visible = False
         show_message(ui.regionsLabel, "")
+        show_message(ui.signalLabel, "")
         ui.measureButton.connect("clicked(bool)", self._on_measure)
         ui.copyButton.connect("clicked(bool)", self._on_copy)
         ui.csvButton.connect("clicked(bool)", self._on_csv)
@@ -71,6 +73,8 @@ class RegionsPanel:
         for button in (ui.copyButton, ui.csvButton):
             button.enabled = there and not self.running
         ui.regionsTable.visible = there
+        if not there:
+            show_message(ui.signalLabel, "")
 
     def forget(self) -> None:
         """Give up, and drop what was measured: the scene is going away."""
@@ -91,6 +95,7 @@ class RegionsPanel:
     def _on_measure(self, _checked=False) -> None:
         if self.running:
             self._cancelled.set()
+            show_message(self.ui.regionsLabel, _("Stopping after this slice\u2026"), "note")
             return
         self._start(regions=True)
 
@@ -110,12 +115,16 @@ class RegionsPanel:
         from inference_core.outputs import atomic_path
         from inference_core.region_table import as_csv
 
-        name = f"{self._table_name}.csv"
-        path = qt.QFileDialog.getSaveFileName(self.ui.csvButton, _("Save the table"), name, "CSV (*.csv)")
-        if not path:
+        # A segmentation's name may hold what would be taken for a folder.
+        name = re.sub(r'[/\\:*?"<>|]', "_", self._table_name) + ".csv"
+        chosen = qt.QFileDialog.getSaveFileName(self.ui.csvButton, _("Save the table"), name, "CSV (*.csv)")
+        if not chosen:
             return
+        path = Path(chosen)
+        if path.suffix.casefold() != ".csv":
+            path = path.with_name(f"{path.name}.csv")
         try:
-            with atomic_path(Path(path)) as temporary:
+            with atomic_path(path) as temporary:
                 temporary.write_text(as_csv(self.measured.rows), encoding="utf-8")
         except OSError as error:
             sentence = _("'{0}' can't be written ({1}): choose another folder.").format(path, error.strerror)
@@ -134,18 +143,13 @@ class RegionsPanel:
             segments, self._notices = ({}, [])
             if regions:
                 segments, self._notices = segment_images(p.segmentation, p.t1, next(iter(images.values())).t1)
-            wanted = Wanted(
-                images,
-                segments,
-                _ratios(p.regionRatios, maps),
-                p.mirrorRegions,
-                p.sharpness,
-                Model(p.weights, p.device),
-            )
+            ratios = parse_ratios(p.regionRatios.split(","), maps) or None
+            wanted = Wanted(images, segments, ratios, p.mirrorRegions, p.sharpness, Model(p.weights, p.device))
         except InputError as error:
             show_message(self.ui.regionsLabel, str(error), "error")
             return
-        self._table_name = _("{0} in {1}").format(p.segmentation.GetName() if regions else "", ", ".join(maps))
+        self._notices += left_out(p.metaboliteMap, maps)
+        table_name = _("{0} in {1}").format(p.segmentation.GetName() if regions else "", ", ".join(maps))
         sources = {"T1": p.t1.GetName(), "FLAIR": p.flair.GetName(), **{n: node.GetName() for n, node in maps.items()}}
         finish = self._reporter(report, sources) if report is not None else None
         cancelled, messages = threading.Event(), queue.SimpleQueue()
@@ -160,7 +164,7 @@ class RegionsPanel:
         def work() -> None:
             try:
                 found = measure(computation, wanted, lambda *counts: messages.put(("done", counts)), between_slices)
-                messages.put(("measured", (found, finish(found) if finish else [])))
+                messages.put(("measured", (found, finish(found) if finish else [], table_name)))
             except _CancelledError:
                 messages.put(("cancelled", None))
             except InputError as error:
@@ -169,8 +173,8 @@ class RegionsPanel:
                 logging.error(traceback.format_exc())
                 messages.put(("error", f"Measuring failed unexpectedly ({type(error).__name__}: {error})."))
 
-        text = _("Super-resolving {0}, with eight passes each for their uncertainty\u2026").format(", ".join(maps))
-        show_message(self.ui.regionsLabel, text, "note")
+        text = _("Super-resolving {0}, eight passes each where the weights are calibrated\u2026")
+        show_message(self.ui.regionsLabel, text.format(", ".join(maps)), "note")
         bar = self.ui.regionsProgressBar
         bar.visible = True
         bar.maximum, bar.value = len(maps), 0
@@ -206,25 +210,15 @@ class RegionsPanel:
         if self.parameters is not None:
             self.refresh()
 
-    def _show(self, measured: Measured, files: list[Path]) -> None:
-        self.measured = measured
-        told = [*self._notices, *measured.notices]
+    def _show(self, measured: Measured, files: list[Path], table_name: str) -> None:
+        self.measured, self._table_name = measured, table_name
+        maps = ", ".join(measured.result.metabolites)
+        told = [_("Measured: {0} at \u03bb = {1:.3f}.").format(maps, measured.result.sharpness)]
+        notices = [*self._notices, *measured.notices]
         if measured.rows:
             fill_table(self.ui.regionsTable, measured.rows)
-            table_node(measured.rows, self._table_name)
-            told.append(signal_check(measured.rows))
+            table_node(measured, table_name)
+            show_message(self.ui.signalLabel, *signal_check(measured.rows))
         if files:
             told.append(_("Written: {0}.").format(", ".join(f"'{path}'" for path in files)))
-        show_message(self.ui.regionsLabel, " ".join(told), "note")
-
-
-def _ratios(text: str, maps) -> list[Ratio] | None:
-    """The ratios in a text, separated by commas; None for the usual ones.
-
-    Raises:
-        InputError: for what is no ratio, or one whose maps are missing.
-    """
-    ratios = [Ratio.parse(part) for part in text.split(",") if part.strip()]
-    for ratio in ratios:
-        ratio.require(maps)
-    return ratios or None
+        show_message(self.ui.regionsLabel, " ".join([*told, *notices]), "warning" if notices else "note")

@@ -23,12 +23,18 @@ def segment_images(segmentation_node, t1_node, t1: sitk.Image) -> tuple[dict[str
     """
     if segmentation_node is None or segmentation_node.GetScene() is None:
         raise InputError(_("The segmentation is missing: choose one, or draw one in the Segment Editor."))
+    if not segmentation_node.IsA("vtkMRMLSegmentationNode"):
+        raise InputError(_("'{0}' is no segmentation: choose one.").format(segmentation_node.GetName()))
     segmentation = segmentation_node.GetSegmentation()
     images, notices = {}, []
     for index in range(segmentation.GetNumberOfSegments()):
         identifier = segmentation.GetNthSegmentID(index)
         name = segmentation.GetSegment(identifier).GetName()
-        array = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation_node, identifier, t1_node)
+        try:
+            array = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation_node, identifier, t1_node)
+        except RuntimeError as error:
+            sentence = _("The segment '{0}' can't be brought onto the T1's grid: make it a binary labelmap first.")
+            raise InputError(sentence.format(name)) from error
         if array is None or not array.any():
             notices.append(_("The segment '{0}' is empty or lies outside the T1: it was left out.").format(name))
             continue
@@ -40,9 +46,8 @@ def segment_images(segmentation_node, t1_node, t1: sitk.Image) -> tuple[dict[str
         image.CopyInformation(t1)
         images[_unused(name, images)] = image
     if not images:
-        raise InputError(
-            _("The segmentation '{0}' is empty: draw a region in it first.").format(segmentation_node.GetName())
-        )
+        sentence = _("The segmentation '{0}' is empty or lies outside the T1: draw a region in it first.")
+        raise InputError(sentence.format(segmentation_node.GetName()))
     return images, notices
 
 

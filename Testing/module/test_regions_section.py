@@ -62,18 +62,20 @@ def test_a_segment_is_measured_as_the_core_does(session, panel, segmentation, tm
     table = panel.ui.regionsTable
     assert (table.rowCount, table.columnCount) == (3, 8)
     assert f"{rows[0].mean:.4g} \u00b1 {rows[0].uncertainty:.2g}" == table.item(0, 4).text()
-    assert "changed the signal in the regions by at most" in panel.ui.regionsLabel.text
-    assert "within the stated uncertainty everywhere" in panel.ui.regionsLabel.text
+    assert "Measured: tCho, NAA at \u03bb = 0.000." in panel.ui.regionsLabel.text
+    assert "changed the signal in the regions by at most" in panel.ui.signalLabel.text
+    assert "within the stated uncertainty everywhere" in panel.ui.signalLabel.text
     # As much signal as was measured, within what is said of the result's uncertainty.
     assert abs(rows[0].signal_change) * rows[0].low_resolution_mean < rows[0].uncertainty
     node = slicer.util.getNode("Tumour segments in tCho, NAA")
     assert node.GetTable().GetColumnByName("mean").GetValue(0) == pytest.approx(rows[0].mean)
     assert np.isnan(node.GetTable().GetColumnByName("signal_change").GetValue(2))
+    assert node.GetAttribute("MRSISuperRes.Sharpness") == "0"
     session.click(panel.ui.copyButton)
     lines = slicer.app.clipboard().text().splitlines()
     assert lines[0].startswith("Region\tQuantity\tmL")
     assert len(lines) == 4
-    session.dialogs.answer(str(tmp_path / "table.csv"))
+    session.dialogs.answer(str(tmp_path / "table"))
     session.click(panel.ui.csvButton)
     saved = list(csv.DictReader((tmp_path / "table.csv").open(encoding="utf-8")))
     assert float(saved[1]["mean"]) == pytest.approx(rows[1].mean, rel=1e-4)
@@ -154,12 +156,12 @@ def test_what_is_unusable_is_said_in_one_sentence(session, panel):
     parameters.mirrorRegions = False
     parameters.segmentation = add_segmentation(parameters.t1, nothing=None)
     measure(session, panel)
-    assert "is empty: draw a region" in panel.ui.regionsLabel.text
+    assert "is empty or lies outside the T1: draw a region" in panel.ui.regionsLabel.text
     outside = np.zeros_like(tumour_mask())
     outside[:3, :3, :3] = 1
     parameters.segmentation = add_segmentation(parameters.t1, air=outside)
     measure(session, panel)
-    assert "'air' holds no voxel of the maps' brain" in panel.ui.regionsLabel.text
+    assert "No region holds a voxel of the maps' brain ('air')" in panel.ui.regionsLabel.text
     parameters.segmentation = add_segmentation(parameters.t1, tumour=tumour_mask(), nothing=None)
     session.type_text(panel.ui.regionRatiosEdit, "tCho/tCr")
     measure(session, panel)

@@ -1,0 +1,44 @@
+"""Regions' counterparts on the other side of the brain, found without keeping the computing thread from its work."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+
+import SimpleITK as sitk
+
+#: Seconds between two looks at what else is wanted of the thread.
+_PATIENCE = 0.02
+
+
+class OtherSide:
+    """Knows where the other side is; finding that out takes seconds, so that the last patient's is kept."""
+
+    def __init__(self):
+        self._found: tuple = (None, None)
+
+    def regions(
+        self, regions: Mapping[str, sitk.Image], t1: sitk.Image, t1_key: tuple, meanwhile: Callable[[], None]
+    ) -> dict[str, sitk.Image]:
+        """The regions' counterparts, uint8 on the T1's grid, by new names.
+
+        To be called on the computing thread.
+
+        Args:
+            regions: images of 1 inside, by name.
+            t1: the patient's.
+            t1_key: equal for equal voxels and geometry of the T1.
+            meanwhile: called every now and then while the other side is looked for; may raise to end it, once
+                that is found.
+
+        Raises:
+            InputError: as `inference_core.mirror.mirror_transform`.
+        """
+        from inference_core.mirror import mirror_transform, mirrored
+
+        if self._found[0] != t1_key:
+            # SimpleITK lets go of Python's lock: a thread of its own leaves this one to the slider.
+            with ThreadPoolExecutor(1, thread_name_prefix="MRSISuperRes other side") as aside:
+                looking = aside.submit(mirror_transform, t1)
+                while not wait([looking], timeout=_PATIENCE).done:
+                    meanwhile()
+                self._found = (t1_key, looking.result())
+        return {f"{name}, mirrored": mirrored(image, self._found[1], t1) for name, image in regions.items()}
