@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 import slicer
-from scenes import MODULE, ROOT, expected, pixels, sample_file
+from scenes import MODULE, ROOT, add_segmentation, expected, pixels, sample_file, tumour_mask
 
 CONSOLE = "### From Slicer's Python console"
 
@@ -52,10 +52,17 @@ def console(request, study, tmp_path, monkeypatch):
 
 
 def test_the_readmes_examples_run(console, tmp_path, capsys):
-    examples = readme_examples()
-    assert len(examples) == 2
-    for example in examples:
-        exec(compile(example, "README.md", "exec"), console)
+    single, regions, folder = readme_examples()
+    exec(compile(single, "README.md", "exec"), console)
+    # What the user has loaded and drawn besides.
+    slicer.util.loadVolume(str(sample_file("res-n16_desc-acquired_NAA")))
+    console["segmentationNode"] = add_segmentation(console["t1Node"], tumour=tumour_mask())
+    exec(compile(regions, "README.md", "exec"), console)
+    assert [(row.region, row.quantity) for row in console["rows"]] == [
+        (region, quantity) for region in ("tumour", "tumour, mirrored") for quantity in ("tCho", "NAA", "tCho/NAA")
+    ]
+    assert slicer.util.getNode("Tumour segments in tCho, NAA").GetNumberOfRows() == 6
+    exec(compile(folder, "README.md", "exec"), console)
     import SimpleITK as sitk
 
     node = console["outputNode"]

@@ -255,6 +255,7 @@ def test_a_measurement_that_was_given_up_leaves_the_last_one(session, panel, one
     assert panel.panel.regions.measured is before
     session.dialogs.answer(str(tmp_path / "no such folder" / "table.csv"))
     session.click(panel.ui.csvButton)
+    assert "Right_left in tCho, NAA.csv" in session.dialogs.shown[-1].details
     assert "can't be written" in said(panel)
     assert [node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLTableNode")] == ["Right/left in tCho, NAA"]
 
