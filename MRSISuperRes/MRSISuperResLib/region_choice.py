@@ -13,6 +13,9 @@ from inference_core.errors import InputError
 from inference_core.geometry import SuperResolvedGrid
 from inference_core.ratios import STANDARD_RATIOS, Ratio
 
+#: The share of a region in which a ratio is to be known for its mean to be called the region's.
+_MOST_OF_IT = 0.9
+
 
 def parse_ratios(texts: Iterable[str], metabolites: Iterable[str]) -> tuple[Ratio, ...]:
     """Ratios as the user wrote them, each once.
@@ -80,6 +83,23 @@ def regions_in_brain(
     if not outside:
         return inside, []
     return inside, [f"Left out, since it lies outside the maps' brain: {_listed(outside)}."]
+
+
+def partly_known(rows: Sequence) -> list[str]:
+    """A sentence on each ratio that is known in clearly less than its region: its two means are of different voxels.
+
+    Args:
+        rows: `inference_core.region_table.RegionRow`s.
+    """
+    whole: dict[str, float] = {}
+    for row in rows:
+        whole[row.region] = max(whole.get(row.region, 0.0), row.volume_ml)
+    return [
+        f"{row.quantity} in {row.region} is known in {row.volume_ml:.1f} of {whole[row.region]:.1f} mL only, since "
+        "its denominator may as well be zero elsewhere: do not compare its means as measured and super-resolved."
+        for row in rows
+        if "/" in row.quantity and row.volume_ml < _MOST_OF_IT * whole[row.region]
+    ]
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -13,7 +13,13 @@ from inference_core.ratios import Ratio
 from MRSISuperResLib.computation import Computation, Model, shared_computation
 from MRSISuperResLib.other_side import OtherSide
 from MRSISuperResLib.patient_maps import images_of_maps, left_out, maps_beside
-from MRSISuperResLib.region_choice import meaningful_ratios, parse_ratios, regions_in_brain, usual_ratios
+from MRSISuperResLib.region_choice import (
+    meaningful_ratios,
+    parse_ratios,
+    partly_known,
+    regions_in_brain,
+    usual_ratios,
+)
 from MRSISuperResLib.region_table_view import table_node
 from MRSISuperResLib.segments import segment_images
 from MRSISuperResLib.torch_setup import check_packages
@@ -163,4 +169,5 @@ def measure(
     ratios, meaningless = meaningful_ratios(asked, result)
     notices += [*outside, *meaningless]
     rows = tuple(region_rows(result, regions, ratios))
+    notices += partly_known(rows)
     return Measured(result, regions, ratios, rows, tuple(notices), resolver)

@@ -3,6 +3,7 @@
 .venv/bin/python Testing/module/screenshots.py
 """
 
+import slicer
 from scenes import MODULE, PATIENCE, ROOT, add_segmentation, point_at, tumour_mask
 from stand_ins.slicer_session import SlicerSession
 
@@ -10,7 +11,7 @@ FOLDER = ROOT / "Resources" / "Screenshots"
 
 
 def main() -> None:
-    """Write `panel.png`, `side_by_side.png` and `certainty.png`."""
+    """Write `panel.png`, `side_by_side.png`, `certainty.png` and `regions.png`."""
     session = SlicerSession.start()
     session.load_module(MODULE)
     panel = session.open_panel()
@@ -34,6 +35,10 @@ def main() -> None:
     point_at(panel.panel.parameters.result, 43, 40, 2)
     session.process_events(100)
     session.grab(FOLDER / "certainty.png")
+    # Wide enough for all columns, as after dragging the panel's edge.
+    slicer.util.mainWindow().resize_parts(panel_size=(920, 1100), views_size=(680, 1100))
+    session.process_events(100)
+    session.grab(FOLDER / "regions.png", panel.ui.regionsCollapsibleButton)
     session.stop()
 
 

@@ -63,6 +63,10 @@ def test_a_segment_is_measured_as_the_core_does(session, panel, segmentation, tm
     assert (table.rowCount, table.columnCount) == (3, 8)
     assert f"{rows[0].mean:.4g} \u00b1 {rows[0].uncertainty:.2g}" == table.item(0, 4).text()
     assert "Measured: tCho, NAA at \u03bb = 0.000." in panel.ui.regionsLabel.text
+    # The ratio leaves out voxels of the tumour's core, which hold next to no NAA.
+    part, whole = rows[2].volume_ml, rows[0].volume_ml
+    assert part < 0.9 * whole
+    assert f"tCho/NAA in tumour is known in {part:.1f} of {whole:.1f} mL only" in panel.ui.regionsLabel.text
     assert "changed the signal in the regions by at most" in panel.ui.signalLabel.text
     assert "within the stated uncertainty everywhere" in panel.ui.signalLabel.text
     # As much signal as was measured, within what is said of the result's uncertainty.
@@ -109,6 +113,8 @@ def test_the_other_side_is_a_region_too(session, panel, segmentation):
     measure(session, panel)
     rows = panel.panel.regions.measured.rows
     assert {row.region for row in rows} == {"tumour", "tumour, mirrored"}
+    # Where it is known nearly everywhere, nothing is said.
+    assert "in tumour, mirrored is known" not in panel.ui.regionsLabel.text
     naa = {row.region: row.mean for row in rows if row.quantity == "NAA"}
     assert naa["tumour"] < 0.8 * naa["tumour, mirrored"]
     assert {row.quantity for row in rows} == {"tCho", "NAA", "NAA/tCho"}
