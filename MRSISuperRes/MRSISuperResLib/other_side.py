@@ -5,6 +5,8 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import SimpleITK as sitk
 
+from MRSISuperResLib.segments import unused_name
+
 #: Seconds between two looks at what else is wanted of the thread.
 _PATIENCE = 0.02
 
@@ -41,4 +43,9 @@ class OtherSide:
                 while not wait([looking], timeout=_PATIENCE).done:
                     meanwhile()
                 self._found = (t1_key, looking.result())
-        return {f"{name}, mirrored": mirrored(image, self._found[1], t1) for name, image in regions.items()}
+        found: dict[str, sitk.Image] = {}
+        for name, image in regions.items():
+            # The user may have drawn, and named, a counterpart of their own.
+            own = unused_name(f"{name}, mirrored", {*regions, *found})
+            found[own] = mirrored(image, self._found[1], t1)
+        return found

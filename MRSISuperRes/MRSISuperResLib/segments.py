@@ -1,5 +1,7 @@
 """Segments of a Slicer segmentation as label images."""
 
+from collections.abc import Container
+
 import SimpleITK as sitk
 import slicer
 from slicer.i18n import tr as _
@@ -44,18 +46,17 @@ def segment_images(segmentation_node, t1_node, t1: sitk.Image) -> tuple[dict[str
                 _("The axes of the T1 '{0}' are not perpendicular: resample it first.").format(t1_node.GetName())
             )
         image.CopyInformation(t1)
-        images[_unused(name, images)] = image
+        images[unused_name(name, images)] = image
     if not images:
         sentence = _("The segmentation '{0}' is empty or lies outside the T1: draw a region in it first.")
         raise InputError(sentence.format(segmentation_node.GetName()))
     return images, notices
 
 
-def _unused(name: str, images: dict) -> str:
-    """Segments may have one name; regions need one each."""
-    count = 1
-    unused = name
-    while unused in images:
+def unused_name(name: str, used: Container[str]) -> str:
+    """A name, numbered if it is used already: segments may have one name, regions need one each."""
+    count, unused = 1, name
+    while unused in used:
         count += 1
         unused = f"{name} ({count})"
     return unused

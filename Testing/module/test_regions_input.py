@@ -227,6 +227,16 @@ def test_the_slider_is_served_while_the_other_side_is_looked_for(session, panel,
     session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
 
 
+def test_a_drawn_counterpart_is_not_replaced_by_the_found_one(session, module, monkeypatch):
+    from MRSISuperResLib.other_side import OtherSide
+
+    monkeypatch.setattr("inference_core.mirror.mirror_transform", lambda t1: sitk.Transform(3, sitk.sitkIdentity))
+    image = sitk.Image([4, 4, 4], sitk.sitkUInt8)
+    drawn = {"tumour": image, "tumour, mirrored": image}
+    found = OtherSide().regions(drawn, image, (), lambda: None)
+    assert list(found) == ["tumour, mirrored (2)", "tumour, mirrored, mirrored"]
+
+
 def test_the_report_without_regions_needs_no_other_side(session, panel, one_pass, monkeypatch, tmp_path):
     monkeypatch.setattr("inference_core.patient_report.pdf.find_browser", lambda named=None: None)
     monkeypatch.setattr("inference_core.mirror.mirror_transform", lambda t1: pytest.fail("looked for"))
