@@ -75,7 +75,7 @@ def details_figure(figures: dict[str, dict[str, float]]) -> "Figure":
     invented.axhline(figures["Zero-filling"]["invented a map"], color="black", linestyle=":", label="zero-filling")
     for axes, label in (
         (contrast, "share of true contrast"),
-        (kept, "share of spots that MRI does not show kept"),
+        (kept, "share of silent spots kept"),
         (invented, "invented spots a map"),
     ):
         _finish(axes, label)
