@@ -71,7 +71,8 @@ def reading_notes(result: PatientResult, regions: bool) -> list[str]:
     if regions:
         told.append(
             "Regions: mean, super-resolved and as measured. Signal gained: how much more the region holds than was "
-            "measured, at the measurement's resolution; it should be next to none."
+            "measured, at the measurement's resolution; it should be next to none. A ratio's means are of where its "
+            "denominator is clearly above zero, which may be less of the region super-resolved than as measured."
         )
     return told
 
