@@ -30,7 +30,7 @@ class MRSISuperRes(ScriptedLoadableModule):
         super().__init__(parent)
         self.parent.title = _("MRSI Super-Resolution")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Spectral Imaging")]
-        self.parent.dependencies = []
+        self.parent.dependencies = ["Segmentations"]
         self.parent.contributors = ["MRSISuperRes team"]
         self.parent.helpText = _(
             "Super-resolves maps of MR spectroscopic imaging to 64 \u00d7 64 with the patient's T1 and FLAIR. Choose a "

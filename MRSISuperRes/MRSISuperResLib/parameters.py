@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer import vtkMRMLDisplayableNode, vtkMRMLScalarVolumeNode
 from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
 
 from inference_core.conditions import METABOLITES, SHARPNESS_RANGE
@@ -54,7 +54,8 @@ class MRSISuperResParameterNode:
     fadeUncertain: bool = False
     weights: str = ""
     device: Annotated[str, Choice(DEVICES)] = DEVICES[0]
-    segmentation: vtkMRMLSegmentationNode
+    # A segmentation, by a class of Slicer's core: scripted modules may be read before the Segmentations module is.
+    segmentation: vtkMRMLDisplayableNode
     mirrorRegions: bool = True
     regionRatios: str = ""
     batchInput: str = ""
