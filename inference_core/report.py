@@ -25,13 +25,15 @@ def run(arguments: argparse.Namespace) -> int:
     from inference_core.patient_report.map_warnings import MapWarnings
     from inference_core.patient_report.pdf import NO_BROWSER, find_browser, print_pdf
     from inference_core.patient_report.report import write_patient_report
-    from inference_core.patient_report.source_notes import is_simulated, units_of
+    from inference_core.patient_report.source_notes import file_names, is_simulated, units_of
 
     for path, endings in ((arguments.output, (".html", ".htm")), (arguments.pdf, (".pdf",))):
         if path is not None:
             check_folder(path.parent)
             if path.suffix.casefold() not in endings:
                 raise InputError(f"The output '{path}' does not end in {' or '.join(endings)}: rename it.")
+            if path.is_dir():
+                raise InputError(f"The output '{path}' is a folder: name a file.")
     browser = find_browser(arguments.browser) if arguments.pdf else None
     patient = open_patient(arguments)
     noticed = MapWarnings(list(patient.maps))
@@ -43,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         result,
         patient.resolver,
         arguments.patient or _label(arguments.t1),
-        {role: str(path) for role, path in files.items()},
+        file_names(files),
         ratios=patient.ratios,
         regions=patient.regions,
         rows=patient.rows(result),

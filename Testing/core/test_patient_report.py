@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 import SimpleITK as sitk
 
 from inference_core.cli import main
-from inference_core.patient_report import pdf
+from inference_core.conditions import METABOLITES
+from inference_core.geometry import super_resolved_image
+from inference_core.patient_report import figures, pdf
 from inference_core.patient_report.colours import coloured, on_anatomy
 from inference_core.patient_report.map_warnings import MapWarnings
 from inference_core.patient_report.markup import document, element
@@ -19,8 +22,9 @@ from inference_core.patient_report.numbers import number, with_spread
 from inference_core.patient_report.orientation import slice_view
 from inference_core.patient_report.report import write_patient_report
 from inference_core.patient_report.slices import shown_slices
+from inference_core.patient_report.source_notes import file_names
 from inference_core.patient_result import super_resolve_patient
-from inference_core.ratios import Ratio
+from inference_core.ratios import STANDARD_RATIOS, Ratio
 from inference_core.region_table import region_rows
 from inference_core.super_resolver import SuperResolver
 
@@ -82,6 +86,7 @@ def test_the_page_says_all_that_a_reader_needs(tmp_path, capsys):
     [
         ({"--output": ["page.txt"]}, "does not end in .html"),
         ({"--output": ["missing/page.html"]}, "does not exist"),
+        ({"--sharpness": ["nan"]}, "Sharpness nan is outside"),
         ({"--browser": ["no-such-browser"], "--pdf": ["page.pdf"]}, "The browser 'no-such-browser' does not exist"),
         ({"--ratios": ["Gln/Glu"]}, "needs a map of Gln and Glu"),
         ({"--sharpness": ["1"]}, "Sharpness 1.0 is outside"),
@@ -156,6 +161,45 @@ def test_slices_are_turned_as_radiologists_look_at_them(direction, sides):
         assert ((edge @ np.array(axes[letter])) > 0).all()
 
 
+def test_letters_are_right_on_tilted_grids(orientation):
+    view = slice_view(tuple(orientation.ravel()))
+    rows, columns = np.meshgrid(np.arange(-9, 10), np.arange(-9, 10), indexing="ij")
+    turned = view(np.stack([columns, rows, np.zeros_like(rows)], axis=-1) @ orientation.T)
+    across, down = turned[:, -1].mean(axis=0), turned[-1].mean(axis=0)
+    for towards, before, after in ((across, view.left, view.right), (down, view.top, view.bottom)):
+        main = int(np.abs(towards).argmax())
+        assert before + after == ("RL", "AP", "IS")[main][:: 1 if towards[main] > 0 else -1]
+
+
+def test_a_marker_on_the_left_is_drawn_beside_its_letter(patient, resolver, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(figures, "tile", lambda rgb, frame, *rest: drawn.append(frame.shown(rgb)) or element("svg"))
+    for columns, rows in ((1, 0), (0, 1)):
+        images = [sitk.PermuteAxes(image, [columns, rows, 2]) for image in patient(size=(16, 16, 3))]
+        result = super_resolve_patient(resolver, {"NAA": images[0]}, *images[1:])
+        # All of the patient's left half, wherever the grid has it.
+        grid = super_resolved_image(result.values["NAA"], result.grid)
+        x = sitk.GetArrayFromImage(sitk.PhysicalPointSource(sitk.sitkVectorFloat64, *geometry_of(grid)))[..., 0]
+        result.metabolites["NAA"].values[:] = x > x.mean()
+        write(tmp_path / "page.html", result, resolver)
+        over_flair = drawn[len(drawn) // 3].astype(float).sum(axis=(0, 2))
+        middle = over_flair.size // 2
+        assert over_flair[middle:].sum() > 1.2 * over_flair[:middle].sum()
+        drawn.clear()
+
+
+def geometry_of(image):
+    return image.GetSize(), image.GetOrigin(), image.GetSpacing(), image.GetDirection()
+
+
+def test_files_are_named_after_the_folder_that_they_share():
+    files = {"T1": Path("study/sub-1/anat/T1.nii"), "NAA": Path("study/sub-1/mrsi/NAA.nii")}
+    shared = {"folder": str(Path("study/sub-1")), "T1": str(Path("anat/T1.nii")), "NAA": str(Path("mrsi/NAA.nii"))}
+    assert file_names(files) == shared
+    apart = files | {"NAA": Path("/elsewhere/NAA.nii")}
+    assert file_names(apart) == {role: str(path) for role, path in apart.items()}
+
+
 def test_slices_that_hold_the_regions_are_shown():
     brain = np.zeros((6, 4, 4), bool)
     brain[1:6] = True
@@ -228,7 +272,18 @@ def test_a_browser_that_fails_leaves_nothing(tmp_path):
 
 @pytest.mark.skipif(pdf.find_browser() is None, reason="there is no browser")
 def test_the_page_is_one_sheet(result, resolver, tmp_path):
-    page = write(tmp_path / "page.html", result, resolver)
+    all_of_them = replace(result, metabolites=dict.fromkeys(METABOLITES, result.metabolites["NAA"]))
+    mask = super_resolved_image(result.brain, result.grid)
+    regions = {f"region {index} with a long name": mask for index in range(4)}
+    page = write(
+        tmp_path / "page.html",
+        all_of_them,
+        resolver,
+        ratios=STANDARD_RATIOS,
+        regions=regions,
+        rows=region_rows(all_of_them, regions, STANDARD_RATIOS),
+        warnings=[f"Warning {index} of something that deserves a second look." for index in range(8)],
+    )
     printed = pdf.print_pdf(page, tmp_path / "page.pdf", pdf.find_browser())
     assert len(re.findall(rb"/Type\s*/Page\b", printed.read_bytes())) == 1
 

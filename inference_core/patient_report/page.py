@@ -81,17 +81,16 @@ def _foot(page: Page) -> Element:
     kind = "warnings some" if page.warnings else "warnings"
     return element(
         "footer",
-        element("div", element("h2", "Inputs"), _list(page.sources), class_="inputs"),
-        element("div", element("h2", "How it was made"), _list(page.facts), class_="facts"),
-        element(
-            "div",
-            element("div", element("h2", "Warnings"), element("ul", warnings), class_=kind),
-            element("h2", "How to read it"),
-            element("p", " ".join(page.notes)),
-            class_="notes",
-        ),
+        element("div", element("h2", "Warnings"), element("ul", warnings), class_=kind),
+        element("h2", "How it was made"),
+        _list(page.facts),
+        element("h2", "Inputs"),
+        _list(page.sources),
+        element("h2", "How to read it"),
+        element("p", " ".join(page.notes)),
     )
 
 
 def _list(entries: Mapping[str, str]) -> Element:
-    return element("dl", [[element("dt", name), element("dd", text)] for name, text in entries.items()])
+    entry = [element("p", element("i", f"{name}: "), text) for name, text in entries.items()]
+    return element("div", entry, class_="list")

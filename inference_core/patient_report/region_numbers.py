@@ -44,8 +44,11 @@ def _region(
     label = [swatch, element("b", name), f" {volume:.1f} mL"]
     measured = [row and number(row.low_resolution_mean) for row in found]
     kept = [row and _percent(row.signal_change, "+.1f") for row in found]
+    # A line of its own, so that a long name does not push the numbers apart.
+    title = element("tr", element("th", label, colspan=1 + span * len(columns)), class_="region")
     return [
-        _row(label, [row and _mean(row) for row in found], span, "region"),
+        title,
+        _row("super-resolved", [row and _mean(row) for row in found], span),
         _row("as measured", measured, span),
         _row("signal gained", kept, span),
     ]

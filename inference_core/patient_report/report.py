@@ -22,10 +22,9 @@ from inference_core.ratios import Ratio
 from inference_core.region_table import RegionRow
 from inference_core.super_resolver import SuperResolver
 
-#: Columns of figures that the page is made for: seven metabolites and five ratios. Of fewer it shows more slices.
-_COLUMNS = 12
-#: More slices than that tell no more.
-_MOST_SLICES = 4
+#: Columns of figures that fill the page's width, with uncertainties and without, which leaves taller rows: seven
+#: metabolites and five ratios. Of fewer it shows more slices.
+_COLUMNS = {True: 12, False: 9}
 #: Regions that it has room for.
 _REGIONS = 4
 
@@ -75,9 +74,8 @@ def write_patient_report(
         raise InputError(f"The output '{path}' is a folder: name a file.")
     shares = {name: share_in_super_resolved(image > 0, result.grid) for name, image in (regions or {}).items()}
     quantities = len(result.metabolites) + len(ratios)
-    slices = shown_slices(
-        result.brain, list(shares.values()), max(1, min(_COLUMNS // max(quantities, 1), _MOST_SLICES))
-    )
+    count = max(1, _COLUMNS[result.uncertainties is not None] // quantities)
+    slices = shown_slices(result.brain, list(shares.values()), count)
     columns, left_out = make_columns(result, ratios, slices)
     found = _by_region(rows)
     here, further = dict(list(found.items())[:_REGIONS]), dict(list(found.items())[_REGIONS:])

@@ -1,7 +1,8 @@
 """What the JSON files beside a patient's images say of them, as BIDS has it."""
 
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,18 @@ from inference_core.naming import stem
 
 #: What units are called if nothing says so.
 UNITS_AS_GIVEN = "units as given"
+
+
+def file_names(files: Mapping[str, Path]) -> dict[str, str]:
+    """Names of a patient's files by what they are, as given; a folder that they share is told once, as "folder"."""
+    try:
+        folder = os.path.commonpath([path.parent for path in files.values()])
+    except ValueError:
+        # On different drives, or some absolute and some not.
+        folder = ""
+    if not folder:
+        return {role: str(path) for role, path in files.items()}
+    return {"folder": folder, **{role: str(path.relative_to(folder)) for role, path in files.items()}}
 
 
 def units_of(maps: Iterable[Path]) -> str:
