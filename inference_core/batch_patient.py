@@ -61,8 +61,10 @@ _EXPECTED_NAMES = "add maps with the metabolite in the file's name, such as NAA.
 
 def _problem(task: Task) -> InputError | None:
     """What forbids a task before any file is opened."""
+    if len(task.rivals) > 1:
+        return _clash(task)
     if task.ratio is None:
-        return _clash(task) if len(task.rivals) > 1 else None
+        return None
     try:
         task.ratio.require({name for name, paths in task.maps.items() if paths})
     except InputError as error:

@@ -24,7 +24,7 @@ def ratio_tasks(
     examinations: dict[tuple[str, ...], dict[str, list[Path]]] = {}
     for path, metabolite in patient.maps:
         examinations.setdefault(examination(path), {}).setdefault(metabolite, []).append(path)
-    tasks = []
+    tasks, rivals = [], {}
     for maps in examinations.values():
         first = next(iter(maps.values()))[0]
         for ratio in ratios or [own for own in STANDARD_RATIOS if set(own.metabolites) <= set(maps)]:
@@ -32,5 +32,8 @@ def ratio_tasks(
             for value in sharpness:
                 label = f"{ratio.label}Relative" if relative else ratio.label
                 target = output / ratio_name(patient, first, label, value)
-                tasks.append(Task(patient, None, ratio.name, value, target, {first}, ratio, needed, relative))
+                # Without regard to case, as on some file systems.
+                same = rivals.setdefault(str(target).casefold(), set())
+                same.add(first)
+                tasks.append(Task(patient, None, ratio.name, value, target, same, ratio, needed, relative))
     return tasks

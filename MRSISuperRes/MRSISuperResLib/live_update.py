@@ -44,7 +44,6 @@ class Wish:
 
     Attributes:
         quantity: what `map_node` shows, or a ratio of that and what other maps on its grid show.
-        certainty: whether the result's uncertainty is wanted, too, once the hand rests.
     """
 
     map_node: object
@@ -53,7 +52,6 @@ class Wish:
     quantity: Quantity
     sharpness: float
     model: Model
-    certainty: bool = True
 
     def maps(self) -> dict[str, object]:
         """The volume nodes that it takes, by metabolite.
@@ -149,9 +147,7 @@ class LiveUpdate:
             self._request.cancelled.set()
             self._abandon()
         self._wish = wish
-        request = Request(
-            self._images, wish.quantity, wish.sharpness, wish.model, self._shown(), certainty=wish.certainty
-        )
+        request = Request(self._images, wish.quantity, wish.sharpness, wish.model, self._shown(), certainty=True)
         self._request = request
         self._wishes[request.number] = wish, _names(wish.maps())
         self._computation.request(request)
@@ -337,20 +333,16 @@ class LiveUpdate:
 
     def _finish(self, message: Finished) -> None:
         request, complete = self._request, message.complete
-        if complete and request.certainty:
+        if complete:
             # It goes on with the uncertainty, of which the timer hears.
             self._request = None
             self._estimating = request
             self._wishes = {request.number: self._wishes[request.number]}
             self._prepared = {request.number: self._prepared[request.number]}
             self.certainty.begin(message)
+            self._complete_from = self._shown_from
         else:
             self._end()
-            if complete:
-                self.certainty.begin(message)
-                self.certainty.stopped()
-        if complete:
-            self._complete_from = self._shown_from
         self._listener.on_idle(complete)
 
 

@@ -490,3 +490,13 @@ def test_weights_without_calibration_give_ratios_with_a_warning_and_no_uncertain
 )
 def test_uncertainties_are_named_after_their_results(name, expected):
     assert batch_outputs.uncertainty_path(Path("mrsi") / name) == Path("mrsi") / expected
+
+
+def test_ratios_of_two_examinations_do_not_take_each_others_place(write_patient, resolver, tmp_path):
+    maps = [f"{entity}{name}.nii" for entity in ("", "desc-acquired_") for name in ("tCho", "NAA")]
+    study = write_patient(tmp_path / "study" / "one", maps=maps[:1]).parent
+    for name in maps[1:]:
+        shutil.copy(study / "one" / maps[0], study / "one" / name)
+    rows = [row for row in run_batch(study, tmp_path / "out", ratios=[], resolver=resolver) if "/" in row.metabolite]
+    assert statuses(rows) == ["failed", "failed"]
+    assert all("would have one name in the output folder" in row.message for row in rows)
