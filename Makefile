@@ -39,8 +39,9 @@ libraries: $(STAMP)
 		echo "The tests of the Slicer module need system libraries. Install, as root:" >&2; \
 		echo "    apt-get install --no-install-recommends $(QT_LIBRARIES)" >&2; exit 1; }
 
+# A process a core, each with one thread; four at most, since each holds PyTorch and Slicer's MRML in memory.
 test: lint libraries
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
 clean:
 	rm -rf $(VENV) demo build *.egg-info

@@ -105,7 +105,7 @@ def mean_gains(results, over):
 
 def test_super_resolution_beats_zero_filling_on_a_scanners_anatomy(results, record_property):
     gains = mean_gains(results, "zero-filling")
-    record_property("mean PSNR gain, dB", np.mean(list(gains.values())))
+    record_property("mean PSNR gain, dB", float(np.mean(list(gains.values()))))
     assert np.mean(list(gains.values())) >= 4
     for metabolite in METABOLITES:
         assert np.mean([gain for (_, name), gain in gains.items() if name == metabolite]) >= 1
