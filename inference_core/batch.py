@@ -37,7 +37,8 @@ def run_batch(
     participants: Sequence[str] = (),
     metabolites: Sequence[str] = (),
     ratios: Sequence[str] | None = None,
-    relative_ratios: bool = False,
+    reference: str | None = None,
+    mirror: bool = False,
     uncertainty: bool = False,
     resolver: "SuperResolver | None" = None,
     progress: BatchProgress | None = None,
@@ -54,7 +55,7 @@ def run_batch(
         metabolites: those to take; all if empty.
         ratios: those to make, too, such as "tCho/NAA"; the usual ones that the maps allow if empty, none if None.
             Where their denominators may be zero is told by the maps' uncertainties, which takes as long as those.
-        relative_ratios: whether those are in multiples of their median in the brain.
+        reference, mirror: give those in multiples of their median in normal tissue, see `plan_batch`.
         uncertainty: whether each result has its uncertainty beside it, with eight passes of the network instead of one.
         resolver: what super-resolves; None for the default weights on the fastest device.
         progress: called after each output.
@@ -67,7 +68,7 @@ def run_batch(
         InputError: as `plan_batch`, for default weights that can't be loaded, or weights without a calibration to
             tell the uncertainty by. What is wrong with one patient is in its rows.
     """
-    plan = plan_batch(study, output, sharpness, participants, metabolites, ratios, relative_ratios, uncertainty)
+    plan = plan_batch(study, output, sharpness, participants, metabolites, ratios, reference, mirror, uncertainty)
     if resolver is None:
         from inference_core.super_resolver import SuperResolver
 

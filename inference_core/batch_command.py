@@ -26,7 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(8 times the time, as with --uncertainty)",
     )
     parser.add_argument(
-        "--relative-ratios", action="store_true", help="give ratios in multiples of their median in the brain"
+        "--reference",
+        metavar="brain|LABELS",
+        help="give ratios in multiples of their median in the brain, or in normal tissue: a label image in each "
+        "patient's folder, found by a pattern such as 'anat/*_dseg.nii.gz'",
+    )
+    parser.add_argument(
+        "--mirror", action="store_true", help="with --reference LABELS: take the same place on the other side instead"
     )
     parser.add_argument(
         "--uncertainty",
@@ -59,8 +65,6 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.jobs is not None and arguments.jobs < 1:
         raise InputError(f"--jobs is {arguments.jobs}: it must be at least 1.")
-    if arguments.relative_ratios and arguments.ratios is None:
-        raise InputError("--relative-ratios is about ratios: ask for them with --ratios.")
     recipe = Recipe(arguments.weights and arguments.weights.resolve(), arguments.device, arguments.runtime)
     # Other processes, on other machines, may have another working directory.
     study, output = arguments.study.absolute(), arguments.output.absolute()
@@ -71,7 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.participant_label,
         arguments.metabolite,
         arguments.ratios,
-        arguments.relative_ratios,
+        arguments.reference,
+        arguments.mirror,
         arguments.uncertainty,
     )
     rows = []

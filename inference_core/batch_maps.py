@@ -10,6 +10,8 @@ from inference_core.errors import InputWarning
 from inference_core.inputs import read_image
 
 if TYPE_CHECKING:
+    import SimpleITK as sitk
+
     from inference_core.certainty.calibration import Calibration
     from inference_core.patient_result import MetaboliteResult
     from inference_core.super_resolver import PreparedInput, SuperResolver
@@ -44,11 +46,12 @@ class PatientMaps:
         self._images: dict[Path, Any] = {}
         self._hashes: dict[Path, str] = {}
         self._prepared: dict[Path, tuple[PreparedInput, list[str]]] = {}
-        self._failures: dict[Path, Exception] = {}
+        self._references: dict[tuple[Path, bool], sitk.Image] = {}
+        self._failures: dict[Any, Exception] = {}
         self._results: dict[tuple, MetaboliteResult] = {}
 
     def hash(self, path: Path) -> str:
-        """A map's fingerprint."""
+        """A file's fingerprint."""
         if path not in self._hashes:
             self._hashes[path] = fingerprint(path)
         return self._hashes[path]
@@ -76,20 +79,34 @@ class PatientMaps:
             self._results[key] = MetaboliteResult(prepared, *super_resolve_with_uncertainty(*arguments))
         return self._results[key]
 
+    def reference(self, labels: Path, mirror: bool) -> "sitk.Image":
+        """The normal tissue that ratios are compared with, see `reference_region`.
+
+        Raises:
+            InputError: as there, each time that it is asked for.
+        """
+        from inference_core.reference_region import reference_region
+
+        return self._once(self._references, (labels, mirror), lambda: reference_region(labels, mirror, self._mri("T1")))
+
     def _check(self, _done: int, _total: int) -> None:
         if self._cancelled():
             raise BatchCancelled
 
     def _prepare(self, path: Path) -> "PreparedInput":
-        if path in self._failures:
-            raise self._failures[path]
-        if path not in self._prepared:
+        return self._once(self._prepared, path, lambda: self._prepared_now(path))[0]
+
+    def _once(self, found: dict, key: Any, make: Callable[[], Any]) -> Any:
+        """What is made of a key, made once only; what failed fails again."""
+        if key in self._failures:
+            raise self._failures[key]
+        if key not in found:
             try:
-                self._prepared[path] = self._prepared_now(path)
+                found[key] = make()
             except Exception as error:
-                self._failures[path] = error
+                self._failures[key] = error
                 raise
-        return self._prepared[path][0]
+        return found[key]
 
     def _prepared_now(self, path: Path) -> "tuple[PreparedInput, list[str]]":
         """A map prepared, and what was warned of."""

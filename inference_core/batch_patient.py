@@ -14,6 +14,8 @@ from inference_core.result_calibration import result_calibration
 from inference_core.sidecar import describe_ratio, describe_ratio_error, describe_result
 
 if TYPE_CHECKING:
+    import SimpleITK as sitk
+
     from inference_core.certainty.calibration import Calibration
     from inference_core.patient_result import MetaboliteResult
     from inference_core.super_resolver import SuperResolver
@@ -69,6 +71,8 @@ def _problem(task: Task) -> InputError | None:
         task.ratio.require({name for name, paths in task.maps.items() if paths})
     except InputError as error:
         return error
+    if task.reference is not None and task.reference.labelled and len(task.labels) != 1:
+        return _no_single_reference(task)
     for name, paths in task.maps.items():
         if len(paths) > 1:
             names = " and ".join(f"'{path}'" for path in paths)
@@ -84,16 +88,19 @@ def _row_of(task: Task, study: Path, maps: PatientMaps) -> BatchRow:
         identity = _identity(task, {role: maps.hash(path) for role, path in files.items()} | maps.mri_hashes, maps)
         if certainty is not None:
             identity["CalibrationSHA256"] = certainty.fingerprint
+        if task.reference is not None:
+            identity["Reference"] = task.reference.name
         outputs = [task.output, *([uncertainty_path(task.output)] if task.uncertainty else [])]
         found = [finished(path, identity) for path in outputs] if resolver.weights else [None]
         if None not in found:
             return _row(task, found[0].get("InputResolution"), "skipped", found[0].get("Warnings", []))
         named = {name: paths[0] for name, paths in task.maps.items()} or {task.metabolite: task.map}
+        region = maps.reference(task.labels[0], task.reference.mirror) if task.labels else None
         results = {name: maps.result(path, name, task.sharpness, certainty) for name, path in named.items()}
         warned = [sentence for path in named.values() for sentence in maps.warnings(path)]
         messages = list(dict.fromkeys([*warned, warning] if warning else warned))
         sources = {role: path.relative_to(study).as_posix() for role, path in {**files, **maps.mri}.items()}
-        _write(task, results, sources, identity | {"Warnings": messages}, resolver, certainty)
+        _write(task, results, region, sources, identity | {"Warnings": messages}, resolver, certainty)
     except BatchCancelled:
         raise
     except Exception as error:
@@ -102,10 +109,11 @@ def _row_of(task: Task, study: Path, maps: PatientMaps) -> BatchRow:
 
 
 def _files(task: Task) -> dict[str, Path]:
-    """The task's maps, by what the sidecar calls them."""
+    """The task's own files, by what the sidecar calls them."""
     if task.ratio is None:
         return {"map": task.map}
-    return {f"map of {name}": paths[0] for name, paths in task.maps.items()}
+    maps = {f"map of {name}": paths[0] for name, paths in task.maps.items()}
+    return maps | ({"reference": task.labels[0]} if task.labels else {})
 
 
 def _identity(task: Task, hashes: dict[str, str], maps: PatientMaps) -> dict[str, Any]:
@@ -122,6 +130,7 @@ def _identity(task: Task, hashes: dict[str, str], maps: PatientMaps) -> dict[str
 def _write(
     task: Task,
     results: "Mapping[str, MetaboliteResult]",
+    region: "sitk.Image | None",
     sources: dict[str, str],
     identity: dict[str, Any],
     resolver: "SuperResolver",
@@ -131,6 +140,7 @@ def _write(
     from inference_core.geometry import super_resolved_image
     from inference_core.patient_result import on_one_grid
     from inference_core.ratios import normalised, ratio_map
+    from inference_core.reference_region import reference_mask
 
     result = on_one_grid(results, task.sharpness)
     prepared = next(iter(results.values())).prepared
@@ -141,9 +151,9 @@ def _write(
     else:
         found = ratio_map(task.ratio, result.values, result.brain, result.uncertainties)
         about = {}
-        if task.relative:
-            found, level = normalised(found, result.brain)
-            about = {"Reference": "median in the brain", "ReferenceValue": level}
+        if task.reference is not None:
+            found, level = normalised(found, reference_mask(region, result.grid, result.brain))
+            about = {"ReferenceValue": level}
         values, widths = found.values, found.uncertainty
         about |= describe_ratio(resolver, prepared, task.ratio, task.sharpness, sources, certainty is not None)
     try:
@@ -172,6 +182,14 @@ def _failed(task: Task, error: Exception) -> BatchRow:
     if task.output is not None and task.output.exists():
         message += " An earlier result is still there."
     return BatchRow(task.patient.name, task.metabolite, task.sharpness, None, "failed", 0.0, "", message)
+
+
+def _no_single_reference(task: Task) -> InputError:
+    pattern, folder = task.reference.place, task.patient.folder
+    if not task.labels:
+        return InputError(f"No reference '{pattern}' is in '{folder}': add a label image, or name another reference.")
+    names = " and ".join(f"'{path}'" for path in task.labels)
+    return InputError(f"The reference '{pattern}' is {len(task.labels)} files, {names}: leave one, or name one.")
 
 
 def _clash(task: Task) -> InputError:

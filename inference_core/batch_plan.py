@@ -11,6 +11,7 @@ from inference_core.conditions import check_sharpness, resolve_metabolite
 from inference_core.errors import InputError
 from inference_core.outputs import make_folder
 from inference_core.patient_files import PatientFiles, find_patients
+from inference_core.ratio_reference import parse_reference
 from inference_core.ratios import Ratio
 
 #: The table of all rows, in the output folder.
@@ -60,7 +61,8 @@ def plan_batch(
     participants: Sequence[str] = (),
     metabolites: Sequence[str] = (),
     ratios: Sequence[str] | None = None,
-    relative_ratios: bool = False,
+    reference: str | None = None,
+    mirror: bool = False,
     uncertainty: bool = False,
 ) -> BatchPlan:
     """Find the patients, and make the output folder.
@@ -74,12 +76,15 @@ def plan_batch(
         metabolites: those to take, by any of their names; all if empty.
         ratios: those to make, too, such as "tCho/NAA", of all maps; the usual ones that the maps allow if empty, none
             if None.
-        relative_ratios: whether those are in multiples of their median in the brain.
+        reference: give those in multiples of their median in the "brain", or in a label image, which this pattern finds
+            in each patient's folder, such as "anat/*_dseg.nii.gz".
+        mirror: whether the same place on the brain's other side is meant instead.
         uncertainty: whether each result has its uncertainty beside it.
 
     Raises:
         InputError: for a study without patients, participants that it has not, an output folder that can't be written
-            or that holds input, unknown metabolites, what is no ratio, and sharpness outside its range.
+            or that holds input, unknown metabolites, what is no ratio, a reference without
+            ratios or without a meaning, and sharpness outside its range.
     """
     study, output = Path(study), Path(output)
     wanted = [sharpness] if isinstance(sharpness, (int, float, str)) else sharpness
@@ -87,6 +92,7 @@ def plan_batch(
     if not values:
         raise InputError("There is no sharpness to super-resolve at: give at least one value from 0 to 0.1.")
     wanted_ratios = [Ratio.parse(text) for text in ratios or ()]
+    tissue = parse_reference(reference, mirror, ratios is not None)
     names = {resolve_metabolite(name) for name in metabolites}
     labels = list(dict.fromkeys(label.removeprefix("sub-") for label in participants))
     patients = find_patients(study)
@@ -99,7 +105,7 @@ def plan_batch(
         raise InputError(f"The output folder '{output}' is the study's folder or a patient's: choose another.")
     tasks = _tasks(patients, output, values, names)
     if ratios is not None:
-        tasks = [[*own, *ratio_tasks(own[0].patient, output, values, wanted_ratios, relative_ratios)] for own in tasks]
+        tasks = [[*own, *ratio_tasks(own[0].patient, output, values, wanted_ratios, tissue)] for own in tasks]
     if uncertainty:
         tasks = [[replace(task, uncertainty=True) for task in own] for own in tasks]
     if labels:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from inference_core.patient_files import PatientFiles
+from inference_core.ratio_reference import Reference
 from inference_core.ratios import Ratio
 
 
@@ -47,7 +48,8 @@ class Task:
         rivals: all maps whose result would be written there; there should be one.
         ratio: of several maps, or None.
         maps: a ratio's, by metabolite; there should be one each.
-        relative: whether a ratio is in multiples of its median in the brain.
+        reference: the tissue that a ratio is compared with, or None.
+        labels: the label images that this names; there should be one.
         uncertainty: whether the result has its uncertainty beside it.
     """
 
@@ -59,5 +61,6 @@ class Task:
     rivals: set[Path] = field(default_factory=set)
     ratio: Ratio | None = None
     maps: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
-    relative: bool = False
+    reference: Reference | None = None
+    labels: tuple[Path, ...] = ()
     uncertainty: bool = False

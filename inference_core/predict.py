@@ -52,8 +52,9 @@ def run(arguments: argparse.Namespace) -> int:
     from inference_core.inputs import read_image
     from inference_core.map_arguments import check_one_patient
     from inference_core.outputs import check_output, sidecar_path
-    from inference_core.ratio_reference import reference_region
+    from inference_core.ratio_reference import parse_reference
     from inference_core.ratios import Ratio
+    from inference_core.reference_region import reference_region
     from inference_core.super_resolver import SuperResolver
 
     # What needs no computing is refused before any.
@@ -63,22 +64,21 @@ def run(arguments: argparse.Namespace) -> int:
         if sidecar_path(arguments.uncertainty).resolve() == sidecar_path(arguments.output).resolve():
             raise InputError("--uncertainty and --output have one name: give two.")
     ratio = Ratio.parse(arguments.metabolite) if "/" in arguments.metabolite else None
-    if ratio is None and arguments.reference:
-        raise InputError("--reference is for ratios: a metabolite keeps its own units.")
-    if arguments.mirror and arguments.reference in (None, "brain"):
-        raise InputError("--mirror needs a region: name a label image with --reference.")
+    reference = parse_reference(arguments.reference, arguments.mirror, ratio is not None)
     sharpness = check_sharpness(arguments.sharpness)
     files = _files(arguments.map, ratio, None if ratio else resolve_metabolite(arguments.metabolite))
     check_one_patient([*files.values(), arguments.t1, arguments.flair])
     maps = {name: read_image(path, "map") for name, path in files.items()}
     t1, flair = (read_image(path, role) for path, role in ((arguments.t1, "T1"), (arguments.flair, "FLAIR")))
-    region = reference_region(arguments.reference, arguments.mirror, t1) if arguments.reference else None
+    labelled = reference is not None and reference.labelled
+    region = reference_region(Path(reference.place), reference.mirror, t1) if labelled else None
     resolver = SuperResolver.load(arguments.weights, arguments.device, arguments.runtime, arguments.precision)
     print(f"Device: {resolver.device} ({resolver.device_reason})")
     mri = {"T1": str(arguments.t1), "FLAIR": str(arguments.flair)}
     if ratio:
         sources = {f"map of {name}": str(path) for name, path in files.items()} | mri
-        _write_ratio(arguments, resolver, ratio, maps, t1, flair, region, sharpness, sources)
+        sources |= {"reference": reference.place} if labelled else {}
+        _write_ratio(arguments, resolver, ratio, maps, t1, flair, reference, region, sharpness, sources)
     else:
         ((metabolite, path),) = files.items()
         sources = {"map": str(path)} | mri
@@ -128,15 +128,15 @@ def _write_metabolite(arguments, resolver, metabolite, image, t1, flair, sharpne
     _print(arguments.output, metabolite, prepared.n, sharpness, result)
 
 
-def _write_ratio(arguments, resolver, ratio, maps, t1, flair, region, sharpness, sources) -> None:
+def _write_ratio(arguments, resolver, ratio, maps, t1, flair, reference, region, sharpness, sources) -> None:
     import warnings
 
     from inference_core.errors import InputWarning
     from inference_core.geometry import super_resolved_image
     from inference_core.outputs import write_result
     from inference_core.patient_result import super_resolve_patient
-    from inference_core.ratio_reference import reference_mask
     from inference_core.ratios import normalised, ratio_map
+    from inference_core.reference_region import reference_mask
     from inference_core.result_calibration import result_calibration
     from inference_core.sidecar import describe_ratio, describe_ratio_error
 
@@ -144,14 +144,12 @@ def _write_ratio(arguments, resolver, ratio, maps, t1, flair, region, sharpness,
     if warning:
         warnings.warn(warning, InputWarning, stacklevel=1)
     result = super_resolve_patient(resolver, maps, t1, flair, sharpness, calibration)
-    found, level = ratio_map(ratio, result.values, result.brain, result.uncertainties), None
-    if arguments.reference:
-        found, level = normalised(found, reference_mask(region, result))
+    found, compared = ratio_map(ratio, result.values, result.brain, result.uncertainties), {}
+    if reference is not None:
+        found, level = normalised(found, reference_mask(region, result.grid, result.brain))
+        compared = {"Reference": reference.name, "ReferenceValue": level}
     prepared = next(iter(result.metabolites.values())).prepared
-    about = describe_ratio(resolver, prepared, ratio, sharpness, sources, calibration is not None)
-    if level is not None:
-        side = ", the other side of it" if arguments.mirror else ""
-        about |= {"Reference": f"median in {arguments.reference}{side}", "ReferenceValue": level}
+    about = describe_ratio(resolver, prepared, ratio, sharpness, sources, calibration is not None) | compared
     if arguments.uncertainty:
         errors = super_resolved_image(found.uncertainty, result.grid)
         write_result(errors, arguments.uncertainty, about | describe_ratio_error())

@@ -1,45 +1,53 @@
-"""The normal tissue that a ratio is compared with."""
+"""Which normal tissue a ratio is compared with, as users say it."""
 
-from pathlib import Path
+from dataclasses import dataclass
 
-import numpy as np
-import SimpleITK as sitk
+from inference_core.errors import InputError
 
-from inference_core.footprint import share_in_super_resolved
-from inference_core.map_arguments import label_images
-from inference_core.mirror import mirror_transform, mirrored
-from inference_core.patient_result import PatientResult
-
-#: Voxels of which at least this share lies in the region are compared with.
-_SHARE = 0.5
-#: What stands for the whole brain in the place of a label image's file.
+#: What stands for the whole brain in the place of a label image.
 BRAIN = "brain"
 
 
-def reference_region(reference: str, mirror: bool, t1: sitk.Image) -> sitk.Image | None:
-    """A patient's normal tissue, an image that is above 0 inside; None for the whole brain.
+@dataclass(frozen=True)
+class Reference:
+    """Which tissue: a ratio is given in multiples of its median there.
+
+    Attributes:
+        place: "brain", or a label image, all regions of which count: its file, or in a study a pattern that finds
+            each patient's.
+        mirror: whether the same place on the brain's other side is meant.
+    """
+
+    place: str = BRAIN
+    mirror: bool = False
+
+    @property
+    def labelled(self) -> bool:
+        """Whether there is a label image."""
+        return self.place != BRAIN
+
+    @property
+    def name(self) -> str:
+        """For sidecars: "median in the brain", "median in labels.nii.gz, the other side of it"."""
+        where = self.place if self.labelled else "the brain"
+        return f"median in {where}{', the other side of it' if self.mirror else ''}"
+
+
+def parse_reference(place: str | None, mirror: bool, of_ratios: bool) -> Reference | None:
+    """What a user's arguments say; None if ratios are wanted as they are.
 
     Args:
-        reference: "brain", or the file of a label image, all regions of which count.
-        mirror: whether the same place on the brain's other side is meant.
-        t1: the patient's, which the other side is found on.
+        place: see `Reference`.
+        mirror: likewise.
+        of_ratios: whether there are any ratios.
 
     Raises:
-        InputError: for a label image that can't be used, or a T1 whose middle can't be found.
+        InputError: for arguments that make no sense together.
     """
-    if reference == BRAIN:
-        return None
-    region = sitk.Cast(sum(label_images(Path(reference)).values()) > 0, sitk.sitkUInt8)
-    return mirrored(region, mirror_transform(t1), t1) if mirror else region
-
-
-def reference_mask(region: sitk.Image | None, result: PatientResult) -> np.ndarray:
-    """Where that is in a patient's maps, bool `(slice, 64, 64)`.
-
-    Args:
-        region: from `reference_region`.
-        result: on whose grid.
-    """
-    if region is None:
-        return result.brain
-    return result.brain & (share_in_super_resolved(region, result.grid) >= _SHARE)
+    if place and not of_ratios:
+        raise InputError(
+            "A reference is for ratios, a metabolite keeps its own units: ask for a ratio, or leave it out."
+        )
+    if mirror and place in (None, BRAIN):
+        raise InputError("The other side needs a region to be opposite of: name a label image as the reference.")
+    return Reference(str(place), mirror) if place else None

@@ -442,13 +442,59 @@ def test_ratios_and_uncertainties_lie_beside_the_results(write_patient, resolver
 
 
 def test_a_ratio_is_made_of_one_examinations_maps(thin_sample, resolver, tmp_path):
-    rows = run_batch(thin_sample, tmp_path / "out", ratios=[], relative_ratios=True, resolver=resolver)
+    rows = run_batch(thin_sample, tmp_path / "out", ratios=[], reference="brain", resolver=resolver)
     ratios = [row for row in rows if "/" in row.metabolite]
     assert {(row.n, row.status) for row in ratios} == {(16, "done"), (20, "done")}
     assert len(ratios) == 2
     values = sitk.GetArrayFromImage(sitk.ReadImage(ratios[0].output))
     assert ratios[0].output.endswith("_tChoOverNAARelative.nii.gz")
     assert np.median(values[values > 0]) == pytest.approx(1, abs=1e-5)
+
+
+def write_slope(study):
+    """NAA, more on one side than on the other, and a region on that side."""
+    image = sitk.ReadImage(str(study / "NAA.nii"))
+    values = sitk.GetArrayFromImage(image)
+    region = np.zeros_like(values, dtype=np.uint8)
+    region[..., 3:7] = values[..., 3:7] > 0
+    for name, array in (("NAA.nii", values * np.linspace(0.4, 1, 16, dtype=np.float32)), ("tissue_dseg.nii", region)):
+        written = sitk.GetImageFromArray(array)
+        written.CopyInformation(image)
+        sitk.WriteImage(written, str(study / name))
+
+
+def test_ratios_in_multiples_of_each_patients_normal_tissue(write_patient, resolver, tmp_path):
+    one = write_patient(tmp_path / "study" / "one", maps=("tCho.nii", "NAA.nii"))
+    write_slope(one)
+    write_patient(tmp_path / "study" / "two", maps=("tCho.nii", "NAA.nii"))
+    options = {"ratios": ["tCho/NAA"], "reference": "*_dseg.nii", "resolver": resolver}
+
+    def ratios(out, **more):
+        rows = run_batch(tmp_path / "study", tmp_path / out, **options | more)
+        return [row for row in rows if "/" in row.metabolite]
+
+    def level(row):
+        sidecar = json.loads(Path(row.output.replace(".nii.gz", ".json")).read_text())
+        assert sidecar["Sources"]["reference"] == "one/tissue_dseg.nii"
+        assert sidecar["Reference"].startswith("median in *_dseg.nii")
+        values = sitk.GetArrayFromImage(sitk.ReadImage(row.output))
+        return sidecar["ReferenceValue"], values
+
+    found, missing = ratios("out")
+    assert missing.status == "failed"
+    assert "No reference '*_dseg.nii' is in" in missing.message
+    assert [row.status for row in ratios("out")] == ["skipped", "failed"]
+    here, values = level(found)
+    other, mirrored = level(ratios("out", mirror=True)[0])
+    # Less NAA, more of the ratio.
+    assert here > 1.2 * other
+    np.testing.assert_allclose(values * here, mirrored * other, rtol=1e-4)
+    # Another region makes it anew; two leave open which.
+    image = sitk.ReadImage(str(one / "tissue_dseg.nii"))
+    sitk.WriteImage(sitk.BinaryErode(image, (1, 0, 0)), str(one / "tissue_dseg.nii"))
+    assert ratios("out", mirror=True)[0].status == "done"
+    sitk.WriteImage(image, str(one / "second_dseg.nii"))
+    assert "is 2 files" in ratios("out")[0].message
 
 
 def test_what_is_wrong_with_a_ratio_is_in_its_row(write_patient, resolver, tmp_path, monkeypatch):

@@ -111,7 +111,10 @@ def test_participants_have_a_table_of_their_own(study, alone, tmp_path, capsys):
     ("extra", "sentence"),
     [
         (["--jobs", "0"], "must be at least 1"),
-        (["--relative-ratios"], "ask for them with --ratios"),
+        (["--reference", "brain"], "A reference is for ratios"),
+        (["--ratios", "--mirror"], "name a label image as the reference"),
+        (["--ratios", "--reference", "/labels.nii"], "is to be in each patient's folder"),
+        (["--ratios", "--reference", "la**ls.nii"], "is to be in each patient's folder"),
         (["--ratios", "NAA"], "'NAA' is no ratio"),
         (["--metabolite", "Lac"], "Unknown metabolite"),
         (["--metabolite", "Gly"], "has no map of Gly"),

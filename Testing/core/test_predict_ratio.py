@@ -77,6 +77,7 @@ def test_multiples_of_the_median_in_the_brain_a_region_or_the_other_side(files):
         assert predict(files, "--reference", write_labels(files, columns), *mirror) == 0
         about = json.loads((files / "ratio.json").read_text())
         assert ("other side" in about["Reference"]) == bool(mirror)
+        assert about["Sources"]["reference"] == str(files / "labels.nii.gz")
         return about["ReferenceValue"]
 
     one, other = level(slice(3, 7)), level(slice(9, 13))
@@ -125,8 +126,8 @@ def test_weights_without_calibration_mask_by_size_and_say_so(files, capsys):
         ((), {"maps": ("tCho",)}, "needs a map of NAA"),
         ((), {"metabolite": "tCho/tCho"}, "is one everywhere"),
         ((), {"metabolite": "tCho"}, "--map names 2 maps"),
-        (("--reference", "brain"), {"metabolite": "tCho", "maps": ("tCho",)}, "--reference is for ratios"),
-        (("--mirror",), {}, "--mirror needs a region"),
+        (("--reference", "brain"), {"metabolite": "tCho", "maps": ("tCho",)}, "A reference is for ratios"),
+        (("--mirror",), {}, "name a label image as the reference"),
         (("--reference", "missing.nii.gz"), {}, "does not exist"),
         (("--uncertainty", "ratio.nrrd"), {}, "have one name"),
     ],
