@@ -40,7 +40,7 @@ def ratio_tasks(
         for ratio in ratios or [own for own in STANDARD_RATIOS if set(own.metabolites) <= set(maps)]:
             needed = {name: tuple(maps.get(name, ())) for name in ratio.metabolites}
             for value in sharpness:
-                label = f"{ratio.label}Relative" if reference else ratio.label
+                label = f"{ratio.label}{reference.label}" if reference else ratio.label
                 target = output / ratio_name(patient, first, label, value)
                 # Without regard to case, as on some file systems.
                 same = rivals.setdefault(str(target).casefold(), set())

@@ -27,6 +27,11 @@ class Reference:
         return self.place != BRAIN
 
     @property
+    def label(self) -> str:
+        """For names of files, after a ratio's label."""
+        return "RelativeTo" + ("OtherSide" if self.mirror else "Region" if self.labelled else "Brain")
+
+    @property
     def name(self) -> str:
         """For sidecars: "median in the brain", "median in labels.nii.gz, the other side of it"."""
         where = self.place if self.labelled else "the brain"

@@ -47,7 +47,7 @@ def run_folder(
         study, output, sharpness, progress: as of `inference_core.batch.run_batch`.
         model: the network.
         cancelled: asked between slices.
-        options: as of `inference_core.batch.run_batch`: `ratios`, `relative_ratios`, `uncertainty`.
+        options: as of `inference_core.batch.run_batch`: `ratios`, `reference`, `mirror`, `uncertainty`.
 
     Returns:
         A `BatchRow` for each output.

@@ -19,6 +19,8 @@ import numpy as np
 
 from inference_core.errors import InputError, InputWarning
 from inference_core.geometry import SuperResolvedGrid
+from MRSISuperResLib.normal_tissue import NormalTissue
+from MRSISuperResLib.other_side import OtherSide
 from MRSISuperResLib.quantity import Quantity
 from MRSISuperResLib.source import Source
 from MRSISuperResLib.volumes import PatientImages
@@ -63,6 +65,7 @@ class Request:
         model: the network.
         shown: index of the slice that the user looks at; may be changed while the request is worked on.
         certainty: whether to find out how certain the result is, once it is there.
+        tissue: what a ratio is compared with, if that is in segments.
         number: greater than those of earlier requests.
         cancelled: set to give up.
     """
@@ -73,8 +76,15 @@ class Request:
     model: Model
     shown: int = 0
     certainty: bool = False
+    tissue: NormalTissue | None = None
     number: int = field(default_factory=itertools.count(1).__next__)
     cancelled: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def key(self) -> tuple:
+        """Equal for equal images and tissue."""
+        own = tuple(images.key for images in self.images.values())
+        return own if self.tissue is None else (*own, self.tissue.key)
 
 
 @dataclass(frozen=True)
@@ -159,7 +169,7 @@ class Whole:
 
     Attributes:
         values: super-resolved.
-        widths: half-widths of their 68 % intervals, or None.
+        widths: half-widths of their 68 % intervals; None if neither they nor a ratio were asked for.
         prepared: what it was made from; of a ratio, the first metabolite's.
         notices: what the user should know.
         resolver: what made it.
@@ -177,10 +187,16 @@ class _SupersededError(Exception):
 
 
 class Computation:
-    """Owns the thread, the network, and the last patient's prepared images."""
+    """Owns the thread, the network, and the last patient's prepared images.
+
+    Attributes:
+        messages: what the thread has to say.
+        other_side: where the brain's other side is; for the thread only.
+    """
 
     def __init__(self):
         self.messages: queue.SimpleQueue = queue.SimpleQueue()
+        self.other_side = OtherSide()
         self._executor: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
         self._pending: Request | None = None
@@ -189,6 +205,7 @@ class Computation:
         self._loading_notices: tuple[str, ...] = ()
         self._calibration = (None, None)
         self._prepared: dict[tuple, tuple] = {}
+        self._tissue = (None, None)
         self._arrived = threading.Event()
         self._queued = 0
         self._closing = False
@@ -288,15 +305,19 @@ class Computation:
 
         Args:
             request: what is wanted.
-            certainty: whether their uncertainty is, too.
+            certainty: whether their uncertainty is, too. That of a ratio's maps is found anyway, if it can be, since it
+                tells where the denominator may be zero.
 
         Raises:
             InputError: as `SuperResolver.prepare` and `SuperResolver.super_resolve`, for a ratio that means nothing, or
                 for weights without calibration if the uncertainty is wanted.
         """
+        from inference_core.result_calibration import result_calibration
+
         resolver = self.resolver(request.model)
-        calibration = self.calibration(resolver) if certainty else None
+        calibration, warning = result_calibration(resolver, certainty, request.quantity.ratio is not None)
         source, notices = self._source(resolver, request)
+        notices = (*notices, warning) if warning else notices
         indices, widths = list(range(source.grid.slices)), None
         if calibration is None:
             values = source.slices(indices).values
@@ -326,7 +347,25 @@ class Computation:
         for name, images in request.images.items():
             prepared[name], own = self.prepared(resolver, images)
             notices += [notice for notice in own if notice not in notices]
-        return Source(resolver, request.quantity, prepared, request.sharpness), tuple(notices)
+        tissue = None if request.tissue is None else self._tissue_mask(request, next(iter(prepared.values())))
+        return Source(resolver, request.quantity, prepared, request.sharpness, tissue), tuple(notices)
+
+    def _tissue_mask(self, request: Request, prepared) -> np.ndarray:
+        """Where a request's tissue is in its maps, kept for the next request.
+
+        Raises:
+            InputError: if the other side can't be found.
+        """
+        from inference_core.mirror import mirrored
+        from inference_core.reference_region import reference_mask
+
+        if self._tissue[0] != request.key:
+            images, region = next(iter(request.images.values())), request.tissue.region
+            if request.tissue.mirror:
+                other_side = self.other_side.find(images.t1, images.key[1], lambda: None)
+                region = mirrored(region, other_side, images.t1)
+            self._tissue = (request.key, reference_mask(region, prepared.grid, prepared.brain))
+        return self._tissue[1]
 
     def _serve(self) -> None:
         while (request := self._take()) is not None:

@@ -25,6 +25,7 @@ from MRSISuperResLib.computation import (
     Request,
     SlicesDone,
 )
+from MRSISuperResLib.normal_tissue import NormalTissue, normal_tissue, tissue_key
 from MRSISuperResLib.patient_maps import images_of_maps, maps_beside
 from MRSISuperResLib.quantity import Quantity
 from MRSISuperResLib.result_certainty import ResultCertainty
@@ -44,6 +45,7 @@ class Wish:
 
     Attributes:
         quantity: what `map_node` shows, or a ratio of that and what other maps on its grid show.
+        segmentation: with the tissue that a ratio is compared with; of no matter for other quantities.
     """
 
     map_node: object
@@ -52,6 +54,7 @@ class Wish:
     quantity: Quantity
     sharpness: float
     model: Model
+    segmentation: object = None
 
     def maps(self) -> dict[str, object]:
         """The volume nodes that it takes, by metabolite.
@@ -69,7 +72,26 @@ class Wish:
         Raises:
             InputError: if they can't be used.
         """
-        return tuple(images_key(node, self.t1_node, self.flair_node) for node in self.maps().values())
+        own = tuple(images_key(node, self.t1_node, self.flair_node) for node in self.maps().values())
+        if not self.quantity.needs_segments:
+            return own
+        return (*own, tissue_key(self.segmentation, self.quantity.reference.mirror))
+
+    def tissue(self, images: dict[str, PatientImages]) -> NormalTissue | None:
+        """What a ratio is compared with, if that is in segments, copied from the scene.
+
+        Raises:
+            InputError: as `normal_tissue`.
+        """
+        if not self.quantity.needs_segments:
+            return None
+        t1 = next(iter(images.values())).t1
+        return normal_tissue(self.segmentation, self.t1_node, t1, self.quantity.reference.mirror)
+
+    @property
+    def segmentation_name(self) -> str:
+        """Of the segmentation that matters; "" if none does."""
+        return self.segmentation.GetName() if self.quantity.needs_segments and self.segmentation else ""
 
 
 class Listener:
@@ -106,6 +128,7 @@ class LiveUpdate:
         self._computation = computation
         self._listener = listener
         self._images: dict[str, PatientImages] | None = None
+        self._tissue: NormalTissue | None = None
         self._images_key: tuple | None = None
         self._wish: Wish | None = None
         self._request: Request | None = None
@@ -139,7 +162,8 @@ class LiveUpdate:
         """
         key = wish.key()
         if self._images_key != key:
-            self._images = images_of_maps(wish.maps(), wish.t1_node, wish.flair_node, wish.quantity.metabolites)
+            images = images_of_maps(wish.maps(), wish.t1_node, wish.flair_node, wish.quantity.metabolites)
+            self._images, self._tissue = images, wish.tissue(images)
             self._images_key = key
         self._end_estimate()
         if self._wish is not None and self._request is not None and not self._same_patient(wish):
@@ -147,7 +171,9 @@ class LiveUpdate:
             self._request.cancelled.set()
             self._abandon()
         self._wish = wish
-        request = Request(self._images, wish.quantity, wish.sharpness, wish.model, self._shown(), certainty=True)
+        request = Request(
+            self._images, wish.quantity, wish.sharpness, wish.model, self._shown(), certainty=True, tissue=self._tissue
+        )
         self._request = request
         self._wishes[request.number] = wish, _names(wish.maps())
         self._computation.request(request)
@@ -167,7 +193,7 @@ class LiveUpdate:
         """Give up, and leave all volumes as they are: they, or the scene, are going away."""
         working = self._request is not None
         self._end()
-        self._images = self._images_key = self._wish = self.result = None
+        self._images = self._tissue = self._images_key = self._wish = self.result = None
         self.certainty.forget()
         if working:
             self._listener.on_idle(False)
@@ -188,7 +214,8 @@ class LiveUpdate:
             if self._shown_from is None:
                 label = self.result.label
                 names = tuple(node.GetName() if node is not None else "" for node in (wish.t1_node, wish.flair_node))
-                return (_names(wish.maps()), *names) == (label.map_name, label.t1_name, label.flair_name)
+                known = (label.map_name, label.t1_name, label.flair_name, label.segmentation_name)
+                return (_names(wish.maps()), *names, wish.segmentation_name) == known
             return self._shown_from == (wish.key(), wish.model)
         except InputError:
             return False
@@ -291,7 +318,7 @@ class LiveUpdate:
         request = message.request
         wish, label, prepared = self._running(request)
         first = self._ensure_result(wish.map_node)
-        self._shown_from = tuple(own.key for own in request.images.values()), wish.model
+        self._shown_from = request.key, wish.model
         self.certainty.new_result(request, label, prepared.grid)
         self.certainty.add_slices(message)
         self.result.write(request, label, prepared.grid, message.indices, message.values)
@@ -318,6 +345,7 @@ class LiveUpdate:
             map_name=map_name,
             t1_name=wish.t1_node.GetName(),
             flair_name=wish.flair_node.GetName(),
+            segmentation_name=wish.segmentation_name,
             weights=prepared.weights,
             device=prepared.device,
         )

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from inference_core.conditions import check_sharpness
 from inference_core.errors import InputError
+from inference_core.ratio_reference import BRAIN, parse_reference
 from MRSISuperResLib.batch import run_folder, summary
 from MRSISuperResLib.computation import Computation, Model, Request, shared_computation
 from MRSISuperResLib.guesses import metabolite_of
+from MRSISuperResLib.normal_tissue import normal_tissue
 from MRSISuperResLib.overlay import Look, Overlay, bring_into_view, data_window, show_colors, show_legend
 from MRSISuperResLib.parameters import COLOR_MAPS
 from MRSISuperResLib.patient_maps import images_of_maps, maps_beside
@@ -29,7 +31,8 @@ def super_resolve(
     device: str = "automatic",
     show: bool = True,
     uncertainty: bool = False,
-    relative: bool = False,
+    reference=None,
+    mirror: bool = False,
 ):
     """Super-resolve a map and return the new volume node. Blocks until it is complete.
 
@@ -43,8 +46,11 @@ def super_resolve(
         device: "automatic", "cpu", "cuda" or "mps".
         show: lay the result over FLAIR in the slice views that there are.
         uncertainty: make a second volume, the half-widths of the 68 % intervals around the result's values, which
-            `node.GetNodeReference("MRSISuperRes.uncertainty")` returns. Takes eight times the computing.
-        relative: give a ratio in multiples of its median in the brain.
+            `node.GetNodeReference("MRSISuperRes.uncertainty")` returns. Takes eight times the computing, which a ratio
+            takes anyway.
+        reference: give a ratio in multiples of its median in the "brain", or in the segments of a
+            `vtkMRMLSegmentationNode` that are shown.
+        mirror: of that in the same place on the brain's other side instead.
 
     Raises:
         InputError: for input that can't be used, or a package that is missing; one sentence for the user.
@@ -56,11 +62,18 @@ def super_resolve(
             raise InputError(
                 f"The name '{map_node.GetName()}' does not tell the metabolite: say which, as in metabolite=\"tCho\"."
             )
-    quantity, sharpness = Quantity.parse(metabolite, relative), check_sharpness(sharpness)
+    place = reference if reference in (None, BRAIN) else "segments"
+    tissue = parse_reference(place, mirror, "/" in metabolite)
+    quantity, sharpness = Quantity.parse(metabolite, tissue), check_sharpness(sharpness)
     images_key(map_node, t1_node, flair_node)
     maps = {quantity.name: map_node} if quantity.ratio is None else quantity.choose(maps_beside(map_node))
     images = images_of_maps(maps, t1_node, flair_node, quantity.metabolites)
-    request = Request(images, quantity, sharpness, Model(str(weights), device))
+    normal = None
+    if quantity.needs_segments:
+        if isinstance(reference, str):
+            raise InputError(f"The reference '{reference}' is no tissue: give \"brain\" or a segmentation node.")
+        normal = normal_tissue(reference, t1_node, next(iter(images.values())).t1, mirror)
+    request = Request(images, quantity, sharpness, Model(str(weights), device), tissue=normal)
     computation = shared_computation()
     found = computation.run(computation.super_resolve, request, uncertainty).result()
     for notice in found.notices:
@@ -72,6 +85,7 @@ def super_resolve(
         map_name=", ".join(node.GetName() for node in maps.values()),
         t1_name=t1_node.GetName(),
         flair_name=flair_node.GetName(),
+        segmentation_name=reference.GetName() if normal else "",
         weights=found.resolver.weights.sha256,
         device=found.resolver.device_reason,
     )
@@ -102,7 +116,8 @@ def super_resolve_folder(
     device: str = "automatic",
     progress=None,
     ratios: Sequence[str] | None = None,
-    relative_ratios: bool = False,
+    reference: str | None = None,
+    mirror: bool = False,
     uncertainty: bool = False,
 ) -> list:
     """Super-resolve every metabolite map of every patient in a folder; see `inference_core.batch.run_batch`.
@@ -114,7 +129,7 @@ def super_resolve_folder(
         weights, device: as of `super_resolve`.
         progress: called with the number of outputs that are through, of all outputs, and the latest row; None to
             print them. Called on another thread: it may not touch Qt or MRML.
-        ratios, relative_ratios, uncertainty: as of `inference_core.batch.run_batch`.
+        ratios, reference, mirror, uncertainty: as of `inference_core.batch.run_batch`.
 
     Returns:
         A `BatchRow` for each output, with patient, metabolite, sharpness, n, status, seconds, output, message.
@@ -125,7 +140,7 @@ def super_resolve_folder(
     check_packages()
     computation: Computation = shared_computation()
     model = Model(str(weights), device)
-    options = {"ratios": ratios, "relative_ratios": relative_ratios, "uncertainty": uncertainty}
+    options = {"ratios": ratios, "reference": reference, "mirror": mirror, "uncertainty": uncertainty}
     task = functools.partial(run_folder, progress=progress or _print_progress, **options)
     rows = computation.run(task, computation, study, output, sharpness, model).result()
     print(summary(rows))

@@ -22,10 +22,26 @@ class OtherSide:
     ) -> dict[str, sitk.Image]:
         """The regions' counterparts, uint8 on the T1's grid, by new names.
 
-        To be called on the computing thread.
-
         Args:
             regions: images of 1 inside, by name.
+            t1, t1_key, meanwhile: as of `find`.
+
+        Raises:
+            InputError: as `find`.
+        """
+        from inference_core.mirror import mirrored
+
+        transform, found = self.find(t1, t1_key, meanwhile), {}
+        for name, image in regions.items():
+            # The user may have drawn, and named, a counterpart of their own.
+            own = unused_name(f"{name}, mirrored", {*regions, *found})
+            found[own] = mirrored(image, transform, t1)
+        return found
+
+    def find(self, t1: sitk.Image, t1_key: tuple, meanwhile: Callable[[], None]) -> sitk.Transform:
+        """What leads to the other side. To be called on the computing thread, as is `regions`.
+
+        Args:
             t1: the patient's.
             t1_key: equal for equal voxels and geometry of the T1.
             meanwhile: called every now and then while the other side is looked for; may raise to end it, once
@@ -34,7 +50,7 @@ class OtherSide:
         Raises:
             InputError: as `inference_core.mirror.mirror_transform`.
         """
-        from inference_core.mirror import mirror_transform, mirrored
+        from inference_core.mirror import mirror_transform
 
         if self._found[0] != t1_key:
             # SimpleITK lets go of Python's lock: a thread of its own leaves this one to the slider.
@@ -43,9 +59,4 @@ class OtherSide:
                 while not wait([looking], timeout=_PATIENCE).done:
                     meanwhile()
                 self._found = (t1_key, looking.result())
-        found: dict[str, sitk.Image] = {}
-        for name, image in regions.items():
-            # The user may have drawn, and named, a counterpart of their own.
-            own = unused_name(f"{name}, mirrored", {*regions, *found})
-            found[own] = mirrored(image, self._found[1], t1)
-        return found
+        return self._found[1]

@@ -7,6 +7,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from inference_core.errors import InputError
+from inference_core.ratio_reference import Reference
 from MRSISuperResLib import torch_setup
 from MRSISuperResLib.batch_panel import BatchPanel
 from MRSISuperResLib.certainty_panel import CertaintyPanel
@@ -18,7 +19,7 @@ from MRSISuperResLib.messages import show_message
 from MRSISuperResLib.model_panel import ModelPanel
 from MRSISuperResLib.overlay import align_views
 from MRSISuperResLib.parameters import OWN_RATIO
-from MRSISuperResLib.quantity import Quantity
+from MRSISuperResLib.quantity import TISSUES, Quantity
 from MRSISuperResLib.regions_panel import RegionsPanel
 from MRSISuperResLib.resolution import describe
 from MRSISuperResLib.result_volume import ResultVolume, result_of
@@ -37,7 +38,8 @@ class _Seen:
 
     nodes: tuple
     quantity: str
-    relative: bool
+    reference: Reference | None
+    segmentation: object
     sharpness: float
     live: bool
     model: Model
@@ -115,7 +117,7 @@ class Panel(Listener):
             return
         state_risk(self.ui.riskLabel, self._seen.sharpness, self._seen.model.weights)
         self.ui.ownRatioEdit.visible = self.parameters.metabolite == OWN_RATIO
-        self.ui.relativeCheckBox.visible = "/" in self._seen.quantity
+        self.ui.ratioReferenceComboBox.visible = "/" in self._seen.quantity
         self._state_status()
         self.model.refresh(self._device)
         self.regions.refresh()
@@ -186,10 +188,13 @@ class Panel(Listener):
 
     def _look_at_parameters(self) -> _Seen:
         p = self.parameters
+        quantity = p.ownRatio if p.metabolite == OWN_RATIO else p.metabolite
+        reference = TISSUES.get(p.ratioReference) if "/" in quantity else None
         return _Seen(
             nodes=(p.metaboliteMap, p.t1, p.flair),
-            quantity=p.ownRatio if p.metabolite == OWN_RATIO else p.metabolite,
-            relative=p.relativeRatio and "/" in (p.ownRatio if p.metabolite == OWN_RATIO else p.metabolite),
+            quantity=quantity,
+            reference=reference,
+            segmentation=p.segmentation if reference and reference.labelled else None,
             sharpness=p.sharpness,
             live=p.liveUpdate,
             model=Model(p.weights, p.device),
@@ -200,6 +205,8 @@ class Panel(Listener):
         if before is None:
             return
         self._seen = now
+        if before.segmentation is not now.segmentation:
+            self._observe_inputs()
         if before.nodes != now.nodes:
             self.live.cancel()
             if before.nodes[0] is not now.nodes[0]:
@@ -270,6 +277,10 @@ class Panel(Listener):
         self._inputs_changed()
         self.refresh()
 
+    def _on_segments_modified(self, _caller=None, _event=None) -> None:
+        # Often, while something is drawn: no more than to say that the result is of other segments.
+        self._state_status()
+
     def node_removed(self, node) -> None:
         """A node is about to leave the scene, the user's doing."""
         if self.parameters is None:
@@ -289,7 +300,8 @@ class Panel(Listener):
             InputError: for a ratio that can't be read.
         """
         seen = self._seen
-        return Wish(*seen.nodes, Quantity.parse(seen.quantity, seen.relative), seen.sharpness, seen.model)
+        quantity = Quantity.parse(seen.quantity, seen.reference)
+        return Wish(*seen.nodes, quantity, seen.sharpness, seen.model, seen.segmentation)
 
     def _why_not(self) -> str:
         """Why nothing can be computed now, "" if it can."""
@@ -426,3 +438,8 @@ class Panel(Listener):
         for node in dict.fromkeys(node for node in (getattr(self.parameters, name) for name in _INPUTS) if node):
             for event in (vtk.vtkCommand.ModifiedEvent, _VOXELS_CHANGED, _PLACE_CHANGED):
                 self._observe(node, event, self._on_input_modified)
+        if self._seen is not None and self._seen.segmentation is not None:
+            # Looked up late: Slicer may read this file before it has the library of segmentations.
+            drawn = slicer.vtkSegmentation.SourceRepresentationModified
+            for event in (drawn, slicer.vtkMRMLDisplayableNode.DisplayModifiedEvent, _PLACE_CHANGED):
+                self._observe(self._seen.segmentation, event, self._on_segments_modified)

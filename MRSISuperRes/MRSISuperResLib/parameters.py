@@ -7,6 +7,7 @@ from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrappe
 
 from inference_core.conditions import METABOLITES, SHARPNESS_RANGE
 from inference_core.ratios import STANDARD_RATIOS
+from MRSISuperResLib.quantity import TISSUES
 
 #: The reference images that the overlay can lie on.
 REFERENCES = ["FLAIR", "T1"]
@@ -16,6 +17,8 @@ COLOR_MAPS = ["Viridis", "Inferno", "Plasma", "Rainbow", "Grey"]
 OWN_RATIO = "own ratio"
 #: What a result can be of.
 QUANTITIES = [*METABOLITES, *(ratio.name for ratio in STANDARD_RATIOS), OWN_RATIO]
+#: What a ratio can be in multiples of, its median there.
+RATIO_REFERENCES = ["as it is", *TISSUES]
 #: Where to compute; "automatic" is the fastest that there is.
 DEVICES = ["automatic", "cpu", "cuda", "mps"]
 
@@ -28,14 +31,14 @@ class MRSISuperResParameterNode:
     t1, flair - the patient's MRI, on grids of their own.
     metabolite - which metabolite the map shows, or which ratio of its and others is wanted.
     ownRatio - the ratio that is meant by OWN_RATIO.
-    relativeRatio - whether ratios are in multiples of their median in the brain.
+    ratioReference - what ratios are in multiples of.
     sharpness - lambda.
     liveUpdate - whether the result follows the sharpness slider and the metabolite.
     result - the super-resolved map.
     reference, opacity, colorMap, fadeUncertain - how the result is shown.
     weights - file of weights; empty for those that come with the extension.
     device - where to compute.
-    segmentation, mirrorRegions, regionRatios - the regions section's fields.
+    segmentation, mirrorRegions, regionRatios - the regions section's fields; the first may be a ratio's reference, too.
     batchInput, batchOutput, batchSharpness - the batch section's fields.
     """
 
@@ -44,7 +47,7 @@ class MRSISuperResParameterNode:
     flair: vtkMRMLScalarVolumeNode
     metabolite: Annotated[str, Choice(QUANTITIES)] = METABOLITES[0]
     ownRatio: str = "(Gln + Glu)/tCr"
-    relativeRatio: bool = False
+    ratioReference: Annotated[str, Choice(RATIO_REFERENCES)] = RATIO_REFERENCES[0]
     sharpness: Annotated[float, WithinRange(*SHARPNESS_RANGE)] = 0.0
     liveUpdate: bool = True
     result: vtkMRMLScalarVolumeNode

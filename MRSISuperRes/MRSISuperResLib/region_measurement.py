@@ -11,7 +11,6 @@ from inference_core.conditions import check_sharpness
 from inference_core.errors import InputError
 from inference_core.ratios import Ratio
 from MRSISuperResLib.computation import Computation, Model, shared_computation
-from MRSISuperResLib.other_side import OtherSide
 from MRSISuperResLib.patient_maps import images_of_maps, left_out, maps_beside
 from MRSISuperResLib.region_choice import (
     meaningful_ratios,
@@ -24,9 +23,6 @@ from MRSISuperResLib.region_table_view import table_node
 from MRSISuperResLib.segments import segment_images
 from MRSISuperResLib.torch_setup import check_packages
 from MRSISuperResLib.volumes import PatientImages, check_volume_node
-
-#: Touched on the computing thread only.
-_other_side = OtherSide()
 
 
 @dataclass(frozen=True)
@@ -145,7 +141,7 @@ def measure(
     first = next(iter(wanted.images.values()))
     regions = dict(wanted.segments)
     if regions and wanted.mirror:
-        regions |= _other_side.regions(regions, first.t1, first.key[1], between_slices)
+        regions |= computation.other_side.regions(regions, first.t1, first.key[1], between_slices)
     if regions:
         # Said before all maps are super-resolved rather than after.
         prepared, _ = computation.prepared(resolver, first)

@@ -28,6 +28,7 @@ class ResultLabel:
 
     Attributes:
         metabolite: or ratio.
+        segmentation_name: of that with the tissue that a ratio is compared with; "" if there is none.
     """
 
     metabolite: str
@@ -38,6 +39,7 @@ class ResultLabel:
     flair_name: str
     weights: str
     device: str
+    segmentation_name: str = ""
 
     @property
     def node_name(self) -> str:
@@ -63,6 +65,7 @@ class ResultLabel:
             "Map": self.map_name,
             "T1": self.t1_name,
             "FLAIR": self.flair_name,
+            "Segmentation": self.segmentation_name,
             "WeightsSHA256": self.weights,
             "Device": self.device,
             "Version": __version__,
@@ -88,6 +91,7 @@ class ResultLabel:
             flair_name=read("FLAIR"),
             weights=read("WeightsSHA256"),
             device=read("Device"),
+            segmentation_name=read("Segmentation"),
         )
 
 

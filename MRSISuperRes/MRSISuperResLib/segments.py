@@ -1,6 +1,6 @@
 """Segments of a Slicer segmentation as label images."""
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
 
 import SimpleITK as sitk
 import slicer
@@ -9,13 +9,16 @@ from slicer.i18n import tr as _
 from inference_core.errors import InputError
 
 
-def segment_images(segmentation_node, t1_node, t1: sitk.Image) -> tuple[dict[str, sitk.Image], list[str]]:
+def segment_images(
+    segmentation_node, t1_node, t1: sitk.Image, shown_only: bool = False
+) -> tuple[dict[str, sitk.Image], list[str]]:
     """The segments that hold anything, by name, and a sentence on each that does not.
 
     Args:
         segmentation_node: a `vtkMRMLSegmentationNode`; transforms of it and of the T1 are taken into account.
         t1_node: on whose grid the images are.
         t1: the same T1 as an image in the map's own frame, whose geometry they take over.
+        shown_only: leave out segments that the user has hidden.
 
     Returns:
         Images of 1 inside, and sentences for the user.
@@ -23,15 +26,10 @@ def segment_images(segmentation_node, t1_node, t1: sitk.Image) -> tuple[dict[str
     Raises:
         InputError: for a segmentation that is missing or holds nothing, or a T1 whose axes are not perpendicular.
     """
-    if segmentation_node is None or segmentation_node.GetScene() is None:
-        raise InputError(_("The segmentation is missing: choose one, or draw one in the Segment Editor."))
-    if not segmentation_node.IsA("vtkMRMLSegmentationNode"):
-        raise InputError(_("'{0}' is no segmentation: choose one.").format(segmentation_node.GetName()))
-    segmentation = segmentation_node.GetSegmentation()
+    check_segmentation(segmentation_node)
     images, notices = {}, []
-    for index in range(segmentation.GetNumberOfSegments()):
-        identifier = segmentation.GetNthSegmentID(index)
-        name = segmentation.GetSegment(identifier).GetName()
+    for identifier, segment in _segments(segmentation_node, shown_only):
+        name = segment.GetName()
         try:
             array = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation_node, identifier, t1_node)
         except RuntimeError as error:
@@ -48,9 +46,52 @@ def segment_images(segmentation_node, t1_node, t1: sitk.Image) -> tuple[dict[str
         image.CopyInformation(t1)
         images[unused_name(name, images)] = image
     if not images:
-        sentence = _("The segmentation '{0}' is empty or lies outside the T1: draw a region in it first.")
+        sentence = (
+            _("The segmentation '{0}' shows nothing within the T1: draw a region in it, or show one, first.")
+            if shown_only
+            else _("The segmentation '{0}' is empty or lies outside the T1: draw a region in it first.")
+        )
         raise InputError(sentence.format(segmentation_node.GetName()))
     return images, notices
+
+
+def check_segmentation(node) -> None:
+    """Refuse what is no segmentation in the scene.
+
+    Raises:
+        InputError: then.
+    """
+    if node is None or node.GetScene() is None:
+        raise InputError(_("The segmentation is missing: choose one, or draw one in the Segment Editor."))
+    if not node.IsA("vtkMRMLSegmentationNode"):
+        raise InputError(_("'{0}' is no segmentation: choose one.").format(node.GetName()))
+
+
+def shown_segments_state(node) -> tuple:
+    """Equal as long as the segments that are shown, their voxels and their place stay as they are; cheap.
+
+    Raises:
+        InputError: as `check_segmentation`.
+    """
+    check_segmentation(node)
+    source, transform = node.GetSegmentation().GetSourceRepresentationName(), node.GetParentTransformNode()
+    return (
+        node.GetID(),
+        (transform.GetID(), transform.GetTransformToWorldMTime()) if transform is not None else None,
+        *(
+            (identifier, segment.GetRepresentation(source).GetMTime(), segment.GetLabelValue())
+            for identifier, segment in _segments(node, shown_only=True)
+            if segment.GetRepresentation(source) is not None
+        ),
+    )
+
+
+def _segments(node, shown_only: bool) -> Iterator[tuple[str, object]]:
+    segmentation, display = node.GetSegmentation(), node.GetDisplayNode()
+    for index in range(segmentation.GetNumberOfSegments()):
+        identifier = segmentation.GetNthSegmentID(index)
+        if not shown_only or display is None or display.GetSegmentVisibility(identifier):
+            yield identifier, segmentation.GetSegment(identifier)
 
 
 def unused_name(name: str, used: Container[str]) -> str:

@@ -26,12 +26,20 @@ class Source:
         quantity: a metabolite, or a ratio of some.
         prepared: `PreparedInput`s by metabolite, those that the quantity has.
         sharpness: lambda.
+        tissue: where what the ratio is compared with is in the maps, bool; None for the whole brain.
 
     Raises:
         InputError: for maps that are not on one grid.
     """
 
-    def __init__(self, resolver, quantity: Quantity, prepared: Mapping[str, object], sharpness: float):
+    def __init__(
+        self,
+        resolver,
+        quantity: Quantity,
+        prepared: Mapping[str, object],
+        sharpness: float,
+        tissue: np.ndarray | None = None,
+    ):
         self._resolver, self._quantity, self._prepared, self._sharpness = resolver, quantity, prepared, sharpness
         self.first = next(iter(prepared.values()))
         self.grid = self.first.grid
@@ -42,6 +50,7 @@ class Source:
                     "examination, in the same matrix and place."
                 )
         self._brain = np.logical_and.reduce([own.brain for own in prepared.values()])
+        self._tissue = self._brain if tissue is None else self._brain & tissue
         self._meaning = quantity.ratio is None
         self._seen: dict[int, np.ndarray] = {}
         self._level: float | None = None
@@ -63,7 +72,7 @@ class Source:
         if self._quantity.ratio:
             ratio = self._ratio(indices)
             self._meaning |= bool(ratio.mask.any())
-            return Slices(ratio.values / np.float32(self._brains_level()), None)
+            return Slices(ratio.values / np.float32(self._reference_level()), None)
         (name,) = self._prepared
         values = self._resolver.super_resolve(self.first, name, self._sharpness, slices=indices)
         self._seen.update(zip(indices, values, strict=True))
@@ -90,7 +99,7 @@ class Source:
             return values[name], widths[name]
         found = ratio_in_part(self._quantity.ratio, values, self._brain[indices], 0.0, widths)
         self._meaning |= bool(found.mask.any())
-        level = np.float32(self._brains_level())
+        level = np.float32(self._reference_level())
         return found.values / level, found.uncertainty / level
 
     def _ratio(self, indices: list[int]) -> RatioMap:
@@ -100,15 +109,16 @@ class Source:
         }
         return ratio_in_part(self._quantity.ratio, found, self._brain[indices], self._least)
 
-    def _brains_level(self) -> float:
+    def _reference_level(self) -> float:
         """What a relative ratio is divided by; 1 for others.
 
         It is that of the ratio as it is before its uncertainty is known, lest what is shown changes with that.
         """
         if self._level is None:
-            if self._quantity.relative:
-                whole = self._ratio(list(range(self.grid.slices)))
-                self._level = normalised(whole, self._brain)[1]
+            if self._quantity.reference:
+                # If it is in none, one slice is enough to find that out.
+                indices = np.flatnonzero(self._tissue.any(axis=(1, 2))).tolist() or [0]
+                self._level = normalised(self._ratio(indices), self._tissue[indices])[1]
             else:
                 self._level = 1.0
         return self._level

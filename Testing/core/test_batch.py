@@ -447,7 +447,7 @@ def test_a_ratio_is_made_of_one_examinations_maps(thin_sample, resolver, tmp_pat
     assert {(row.n, row.status) for row in ratios} == {(16, "done"), (20, "done")}
     assert len(ratios) == 2
     values = sitk.GetArrayFromImage(sitk.ReadImage(ratios[0].output))
-    assert ratios[0].output.endswith("_tChoOverNAARelative.nii.gz")
+    assert ratios[0].output.endswith("_tChoOverNAARelativeToBrain.nii.gz")
     assert np.median(values[values > 0]) == pytest.approx(1, abs=1e-5)
 
 

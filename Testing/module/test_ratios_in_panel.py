@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 import slicer
-from scenes import PATIENCE, apply_and_wait, pixels, sample_images, wait_for_certainty
+from scenes import PATIENCE, add_segmentation, apply_and_wait, pixels, sample_images, tumour_mask, wait_for_certainty
 
 
 @pytest.fixture
@@ -52,14 +52,14 @@ def test_a_ratio_is_made_of_the_maps_on_one_grid(session, panel):
 
 
 def test_a_ratio_in_multiples_of_the_brains(session, panel):
-    assert not panel.ui.relativeCheckBox.visible
+    assert not panel.ui.ratioReferenceComboBox.visible
     session.choose_text(panel.ui.metaboliteComboBox, "tCho/NAA")
     session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
     result = panel.panel.parameters.result
     plain, error = pixels(result), pixels(panel.panel.live.certainty.volume.node)
-    session.click(panel.ui.relativeCheckBox)
+    session.choose_text(panel.ui.ratioReferenceComboBox, "of the brain's")
     node = wait_for_certainty(session, panel)
-    assert result.GetName() == "tChoOverNAARelative_n16_lambda0"
+    assert result.GetName() == "tChoOverNAARelativeToBrain_n16_lambda0"
     found = pixels(result)
     inside = found > 0
     assert np.median(found[inside]) == pytest.approx(1, rel=0.05)
@@ -67,6 +67,91 @@ def test_a_ratio_in_multiples_of_the_brains(session, panel):
     assert np.ptp(level) < 1e-3 * level.mean()
     np.testing.assert_allclose(pixels(node) * level.mean(), error, rtol=1e-3, atol=1e-5)
     assert "tCho/NAA of the brain's" in panel.ui.statusLabel.text
+
+
+@pytest.fixture
+def one_pass(monkeypatch):
+    """No calibration, so that nothing takes eight passes."""
+    from inference_core.errors import InputError
+
+    def missing(weights):
+        raise InputError("There is no calibration.")
+
+    monkeypatch.setattr("inference_core.certainty.calibration.load_calibration", missing)
+
+
+def level_of(plain, found):
+    """What a ratio was divided by, everywhere."""
+    inside = found > 0
+    assert (inside == (plain > 0)).all()
+    level = plain[inside] / found[inside]
+    assert np.ptp(level) < 1e-3 * level.mean()
+    return level.mean()
+
+
+def test_a_ratio_in_multiples_of_the_segments_or_the_other_sides(session, module, one_pass, panel):
+    session.choose_text(panel.ui.metaboliteComboBox, "tCho/NAA")
+    session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+    parameters, result = panel.panel.parameters, panel.panel.parameters.result
+    plain = pixels(result)
+    session.choose_text(panel.ui.ratioReferenceComboBox, "of the segments'")
+    assert "The segmentation is missing" in panel.ui.applyButton.toolTip
+    # What is hidden does not count.
+    everywhere = np.ones_like(tumour_mask())
+    node = add_segmentation(parameters.t1, tumour=tumour_mask(), everywhere=everywhere)
+    node.CreateDefaultDisplayNodes()
+    node.GetDisplayNode().SetSegmentVisibility("everywhere", False)
+    levels = {}
+    parameters.segmentation = node
+    for choice, label in (("of the segments'", "Region"), ("of the other side's", "OtherSide")):
+        session.choose_text(panel.ui.ratioReferenceComboBox, choice)
+        session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+        assert result.GetName() == f"tChoOverNAARelativeTo{label}_n16_lambda0"
+        assert result.GetAttribute("MRSISuperRes.Segmentation") == "Tumour segments"
+        assert f"Shown: tCho/NAA {choice} at" in panel.ui.statusLabel.text
+        levels[label] = level_of(plain, pixels(result))
+        assert "not what the panel says" not in panel.ui.statusLabel.text
+    assert levels["Region"] > 1.5 * levels["OtherSide"]
+    measured = session.python.MRSISuperResLogic().superResolve(
+        parameters.metaboliteMap, parameters.t1, parameters.flair, "tCho/NAA", reference=node, mirror=True
+    )
+    np.testing.assert_array_equal(pixels(measured), pixels(result))
+    # Each change of the segments is one of the result's.
+    said = "not what the panel says: press Apply"
+    node.GetDisplayNode().SetSegmentVisibility("everywhere", True)
+    assert said in panel.ui.statusLabel.text
+    session.click(panel.ui.applyButton)
+    session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+    assert said not in panel.ui.statusLabel.text
+    assert levels["OtherSide"] != pytest.approx(level_of(plain, pixels(result)), rel=1e-3)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(
+        np.roll(tumour_mask(), 4, axis=2).astype(np.uint8), node, "tumour", parameters.t1
+    )
+    assert said in panel.ui.statusLabel.text
+    before = pixels(result)
+    for name in ("tumour", "everywhere"):
+        node.GetDisplayNode().SetSegmentVisibility(name, False)
+    session.click(panel.ui.applyButton)
+    session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+    assert "shows nothing within the T1" in panel.ui.messageLabel.text
+    np.testing.assert_array_equal(pixels(result), before)
+
+
+def test_the_consoles_reference_is_a_tissue(session, module):
+    from inference_core.errors import InputError
+    from MRSISuperResLib.sample_data import load_sample_patient
+
+    patient = load_sample_patient()
+    nodes = (patient.maps[0], patient.t1, patient.flair)
+    logic = session.python.MRSISuperResLogic()
+    for options, sentence in (
+        ({"metabolite": "tCho/NAA", "reference": "liver"}, "'liver' is no tissue"),
+        ({"metabolite": "tCho", "reference": "brain"}, "A reference is for ratios"),
+        ({"metabolite": "tCho/NAA", "reference": "brain", "mirror": True}, "needs a region to be opposite of"),
+        ({"metabolite": "tCho/NAA", "reference": patient.t1}, "is no segmentation"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            logic.superResolve(*nodes, **options)
 
 
 def test_one_may_write_a_ratio_of_ones_own(session, panel):
@@ -121,14 +206,17 @@ def test_a_denominator_of_zero_everywhere_is_refused(session, panel):
     assert "Traceback" not in panel.ui.messageLabel.text
 
 
-def test_the_console_makes_ratios_and_uncertainties(session, module):
+@pytest.mark.parametrize("uncertainty", [False, True])
+def test_the_console_makes_ratios_and_uncertainties(session, module, uncertainty):
     from MRSISuperResLib.sample_data import load_sample_patient
 
     patient = load_sample_patient()
     node = session.python.MRSISuperResLogic().superResolve(
-        patient.maps[0], patient.t1, patient.flair, metabolite="tCho/NAA", uncertainty=True
+        patient.maps[0], patient.t1, patient.flair, metabolite="tCho/NAA", uncertainty=uncertainty
     )
     expected = expected_ratio()
     np.testing.assert_allclose(pixels(node), expected.values, rtol=1e-3, atol=1e-4)
     widths = node.GetNodeReference("MRSISuperRes.uncertainty")
-    np.testing.assert_allclose(pixels(widths), expected.uncertainty, rtol=1e-3, atol=1e-4)
+    assert (widths is not None) == uncertainty
+    if uncertainty:
+        np.testing.assert_allclose(pixels(widths), expected.uncertainty, rtol=1e-3, atol=1e-4)
