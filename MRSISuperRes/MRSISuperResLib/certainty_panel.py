@@ -45,7 +45,7 @@ class CertaintyPanel:
     def _uncertainty(self) -> str:
         known = self._certainty
         if known.volume is not None:
-            return _("Known, in the volume '{0}'.").format(known.volume.node.GetName())
+            return _("Known, in the volume whose name ends in '_uncertainty'.")
         if known.estimating:
             return _("Being found: {0} of {1} slices, eight passes each\u2026").format(*known.progress)
         return known.sentence or _("Not known: press Apply.")

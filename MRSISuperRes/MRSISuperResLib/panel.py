@@ -117,7 +117,8 @@ class Panel(Listener):
             return
         state_risk(self.ui.riskLabel, self._seen.sharpness, self._seen.model.weights)
         self.ui.ownRatioEdit.visible = self.parameters.metabolite == OWN_RATIO
-        self.ui.ratioReferenceComboBox.visible = "/" in self._seen.quantity
+        for widget in (self.ui.ratioReferenceLabel, self.ui.ratioReferenceComboBox):
+            widget.visible = "/" in self._seen.quantity
         self._state_status()
         self.model.refresh(self._device)
         self.regions.refresh()

@@ -123,3 +123,18 @@ def test_keeping_a_copy_protects_it_from_later_results(session, panel):
     np.testing.assert_array_equal(pixels(kept), before)
     assert (pixels(node) != before).any()
     assert kept.GetAttribute("MRSISuperRes.Sharpness") == "0"
+
+
+def test_long_names_make_the_panel_no_wider(session, panel):
+    from MRSISuperResLib.messages import show_message
+
+    name = "a_name_that_nobody_breaks_" * 20
+    before = panel.parent.minimumSizeHint().width()
+    for label in (panel.ui.messageLabel, panel.ui.regionsLabel, panel.ui.resolutionWarning):
+        show_message(label, name)
+        assert label.toolTip == name
+    panel.panel.parameters.metaboliteMap.SetName(name)
+    apply_and_wait(session, panel)
+    session.process_events(50)
+    assert name in panel.ui.statusLabel.text
+    assert panel.parent.minimumSizeHint().width() == before
