@@ -1,10 +1,6 @@
 """The panel's section on regions: what is in a segmentation's segments, as a table, a file, or a report."""
 
-import logging
-import queue
 import re
-import threading
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +11,7 @@ from slicer.i18n import tr as _
 from inference_core.conditions import METABOLITES
 from inference_core.errors import InputError
 from MRSISuperResLib.computation import Model, shared_computation
+from MRSISuperResLib.long_work import CancelledError, LongWork
 from MRSISuperResLib.messages import show_message
 from MRSISuperResLib.patient_maps import images_of_maps, left_out, maps_beside
 from MRSISuperResLib.region_choice import parse_ratios
@@ -22,13 +19,6 @@ from MRSISuperResLib.region_measurement import Measured, Wanted, measure
 from MRSISuperResLib.region_reports import write_report
 from MRSISuperResLib.region_table_view import as_text, fill_table, signal_check, table_node
 from MRSISuperResLib.segments import segment_images
-
-_PATIENCE = 0.012
-_INTERVAL = 20
-
-
-class _CancelledError(Exception):
-    """The user wants no more."""
 
 
 class RegionsPanel:
@@ -43,13 +33,9 @@ class RegionsPanel:
         self.parameters = None
         self.available = True
         self.measured: Measured | None = None
-        self._cancelled: threading.Event | None = None
-        self._messages: queue.SimpleQueue = queue.SimpleQueue()
         self._notices: list[str] = []
         self._table_name = ""
-        self._timer = qt.QTimer()
-        self._timer.setInterval(_INTERVAL)
-        self._timer.connect("timeout()", self._poll)
+        self._work = LongWork(self._show_progress, self._show_end)
         ui.regionsProgressBar.visible = False
         show_message(ui.regionsLabel, "")
         show_message(ui.signalLabel, "")
@@ -61,7 +47,7 @@ class RegionsPanel:
     @property
     def running(self) -> bool:
         """Whether something is measured."""
-        return self._cancelled is not None
+        return self._work.running
 
     def refresh(self) -> None:
         """Bring the buttons up to date."""
@@ -85,16 +71,13 @@ class RegionsPanel:
 
     def close(self) -> None:
         """End what is measured after its slice."""
-        if self._cancelled is not None:
-            self._cancelled.set()
-            self._cancelled = None
-        self._timer.stop()
+        self._work.close()
 
     # What the user does.
 
     def _on_measure(self, _checked=False) -> None:
         if self.running:
-            self._cancelled.set()
+            self._work.cancel()
             show_message(self.ui.regionsLabel, _("Stopping after this slice\u2026"), "note")
             return
         self._start(regions=True)
@@ -152,34 +135,23 @@ class RegionsPanel:
         table_name = _("{0} in {1}").format(p.segmentation.GetName() if regions else "", ", ".join(maps))
         sources = {"T1": p.t1.GetName(), "FLAIR": p.flair.GetName(), **{n: node.GetName() for n, node in maps.items()}}
         finish = self._reporter(report, sources) if report is not None else None
-        cancelled, messages = threading.Event(), queue.SimpleQueue()
-        self._cancelled, self._messages = cancelled, messages
         computation = shared_computation()
 
-        def between_slices() -> None:
-            computation.serve_waiting()
-            if cancelled.is_set():
-                raise _CancelledError
+        def work(report: Callable[..., None], cancelled: Callable[[], bool]) -> tuple[Measured, list[Path], str]:
+            def between_slices() -> None:
+                computation.serve_waiting()
+                if cancelled():
+                    raise CancelledError
 
-        def work() -> None:
-            try:
-                found = measure(computation, wanted, lambda *counts: messages.put(("done", counts)), between_slices)
-                messages.put(("measured", (found, finish(found) if finish else [], table_name)))
-            except _CancelledError:
-                messages.put(("cancelled", None))
-            except InputError as error:
-                messages.put(("error", str(error)))
-            except Exception as error:
-                logging.error(traceback.format_exc())
-                messages.put(("error", f"Measuring failed unexpectedly ({type(error).__name__}: {error})."))
+            found = measure(computation, wanted, report, between_slices)
+            return found, finish(found) if finish else [], table_name
 
         text = _("Super-resolving {0}, eight passes each where the weights are calibrated\u2026")
         show_message(self.ui.regionsLabel, text.format(", ".join(maps)), "note")
         bar = self.ui.regionsProgressBar
         bar.visible = True
         bar.maximum, bar.value = len(maps), 0
-        computation.run(work)
-        self._timer.start()
+        self._work.start(computation, "Measuring", work)
         self.refresh()
 
     def _reporter(self, path: Path, sources: dict[str, str]) -> Callable[[Measured], list[Path]]:
@@ -189,17 +161,10 @@ class RegionsPanel:
         patient = subject.split("_")[0] if subject.startswith("sub-") else path.stem
         return lambda found: write_report(path, found, patient, sources, simulated)
 
-    def _poll(self) -> None:
-        # The thread needs Python's lock: see live_update.
-        try:
-            kind, content = self._messages.get(timeout=_PATIENCE)
-        except queue.Empty:
-            return
-        if kind == "done":
-            self.ui.regionsProgressBar.value = content[0]
-            return
-        self._cancelled = None
-        self._timer.stop()
+    def _show_progress(self, done: int, _of_all: int) -> None:
+        self.ui.regionsProgressBar.value = done
+
+    def _show_end(self, kind: str, content) -> None:
         self.ui.regionsProgressBar.visible = False
         if kind == "error":
             show_message(self.ui.regionsLabel, content, "error")
