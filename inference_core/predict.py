@@ -67,17 +67,17 @@ def run(arguments: argparse.Namespace) -> int:
     reference = parse_reference(arguments.reference, arguments.mirror, ratio is not None)
     sharpness = check_sharpness(arguments.sharpness)
     files = _files(arguments.map, ratio, None if ratio else resolve_metabolite(arguments.metabolite))
-    check_one_patient([*files.values(), arguments.t1, arguments.flair])
+    labels = Path(reference.place) if reference is not None and reference.labelled else None
+    check_one_patient([*files.values(), arguments.t1, arguments.flair, *([labels] if labels else [])])
     maps = {name: read_image(path, "map") for name, path in files.items()}
     t1, flair = (read_image(path, role) for path, role in ((arguments.t1, "T1"), (arguments.flair, "FLAIR")))
-    labelled = reference is not None and reference.labelled
-    region = reference_region(Path(reference.place), reference.mirror, t1) if labelled else None
+    region = reference_region(labels, reference.mirror, t1) if labels else None
     resolver = SuperResolver.load(arguments.weights, arguments.device, arguments.runtime, arguments.precision)
     print(f"Device: {resolver.device} ({resolver.device_reason})")
     mri = {"T1": str(arguments.t1), "FLAIR": str(arguments.flair)}
     if ratio:
         sources = {f"map of {name}": str(path) for name, path in files.items()} | mri
-        sources |= {"reference": reference.place} if labelled else {}
+        sources |= {"reference": str(labels)} if labels else {}
         _write_ratio(arguments, resolver, ratio, maps, t1, flair, reference, region, sharpness, sources)
     else:
         ((metabolite, path),) = files.items()

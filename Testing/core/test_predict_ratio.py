@@ -154,3 +154,11 @@ def test_maps_of_different_patients_are_refused(files, capsys):
         (files / f"{name}.nii.gz").rename(files / f"{subject}_{name}.nii.gz")
     assert predict(files, maps=("sub-01_tCho", "sub-02_NAA")) == 2
     assert "are named for different patients" in capsys.readouterr().err
+
+
+def test_a_reference_of_another_patient_is_refused(files, capsys):
+    for name in MAPS:
+        (files / f"{name}.nii.gz").rename(files / f"sub-01_{name}.nii.gz")
+    maps = [f"sub-01_{name}" for name in MAPS]
+    assert predict(files, "--reference", files / "sub-02_dseg.nii.gz", maps=maps) == 2
+    assert "are named for different patients" in capsys.readouterr().err
