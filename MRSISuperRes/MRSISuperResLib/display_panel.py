@@ -27,6 +27,7 @@ class DisplayPanel:
         self._applied: tuple | None = None
         self._ratio = ""
         self._window_is_rough = False
+        self._windows: dict[str, tuple[float, float]] = {}
         ui.windowButton.connect("clicked(bool)", self._on_window)
         ui.alignButton.connect("clicked(bool)", self._on_align)
         ui.sideBySideButton.connect("clicked(bool)", self._on_side_by_side)
@@ -57,6 +58,7 @@ class DisplayPanel:
         """Go on with a result that is displayed already, or with none."""
         self.end_comparison()
         self._result, self._certainty = result, certainty
+        self._windows.clear()
         self._applied = self._wanted()
         self._ratio = result.label.metabolite if result is not None and result.label.is_ratio else ""
         if result is not None and result.node.GetDisplayNode() is not None:
@@ -78,12 +80,19 @@ class DisplayPanel:
         new = self._result is None or result.node is not self._result.node
         self._result, self._certainty = result, certainty
         ratio = result.label.metabolite if result.label.is_ratio else ""
-        if new or ratio != self._ratio or result.node.GetDisplayNode().GetColorNode() is None:
+        display = result.node.GetDisplayNode()
+        if new:
+            self._windows.clear()
+        elif ratio != self._ratio and not self._window_is_rough:
+            # Perhaps the user's: to return with what it was chosen for.
+            self._windows[self._ratio] = display.GetWindowLevelMin(), display.GetWindowLevelMax()
+        if new or ratio != self._ratio or display.GetColorNode() is None:
             if ratio:
                 self.end_comparison()
+            window = self._windows.get(ratio)
             # The map knows the range before the result is complete, and does not change with lambda.
-            show_colors(result.node, self.look, data_window(result.node if ratio else result.map_node))
-            self._window_is_rough = bool(ratio)
+            show_colors(result.node, self.look, window or data_window(result.node if ratio else result.map_node))
+            self._window_is_rough = bool(ratio) and window is None
         self._ratio = ratio
         if to_front:
             self.overlay.show(result.node, self.reference, self.look)

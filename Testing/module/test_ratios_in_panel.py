@@ -69,6 +69,19 @@ def test_a_ratio_in_multiples_of_the_brains(session, panel):
     assert "tCho/NAA of the brain's" in panel.ui.statusLabel.text
 
 
+def test_the_users_windows_return_with_what_they_were_for(session, panel):
+    display = panel.panel.parameters.result.GetDisplayNode()
+    display.SetWindowLevelMinMax(0.2, 0.9)
+    session.choose_text(panel.ui.metaboliteComboBox, "tCho/NAA")
+    session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+    assert display.GetWindowLevelMax() != pytest.approx(0.9)
+    display.SetWindowLevelMinMax(0.1, 0.3)
+    for choice, window in (("tCho", (0.2, 0.9)), ("tCho/NAA", (0.1, 0.3))):
+        session.choose_text(panel.ui.metaboliteComboBox, choice)
+        session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+        assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == pytest.approx(window)
+
+
 @pytest.fixture
 def one_pass(monkeypatch):
     """No calibration, so that nothing takes eight passes."""
