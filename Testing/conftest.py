@@ -1,6 +1,7 @@
-"""Simulated images in known places of the world, for all tests."""
+"""Simulated images in known places of the world, and as many threads as before, for all tests."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -8,6 +9,16 @@ import SimpleITK as sitk
 
 #: Where all images of a test are centred, LPS mm: not at the world's origin, or sign errors would hide there.
 CENTRE = np.array([12.0, -25.0, 40.0])
+
+
+@pytest.fixture(autouse=True)
+def as_many_threads_as_before() -> Iterator[None]:
+    """Some tests set PyTorch's threads for their process, and the last digits of other results depend on them."""
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch is not None else None
+    yield
+    if before is not None:
+        torch.set_num_threads(before)
 
 
 def _rotation(angles_deg: tuple[float, float, float]) -> np.ndarray:
