@@ -70,3 +70,14 @@ def panel(session, module):
 def windowless_session():
     """A running session as after `Slicer --no-main-window`."""
     yield from _running_session(main_window=False)
+
+
+@pytest.fixture
+def one_pass(monkeypatch):
+    """No calibration, so that what is measured takes one pass of the network instead of eight."""
+    from inference_core.errors import InputError
+
+    def missing(weights):
+        raise InputError("There is no calibration.")
+
+    monkeypatch.setattr("inference_core.certainty.calibration.load_calibration", missing)

@@ -82,17 +82,6 @@ def test_the_users_windows_return_with_what_they_were_for(session, panel):
         assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == pytest.approx(window)
 
 
-@pytest.fixture
-def one_pass(monkeypatch):
-    """No calibration, so that nothing takes eight passes."""
-    from inference_core.errors import InputError
-
-    def missing(weights):
-        raise InputError("There is no calibration.")
-
-    monkeypatch.setattr("inference_core.certainty.calibration.load_calibration", missing)
-
-
 def level_of(plain, found):
     """What a ratio was divided by, everywhere."""
     inside = found > 0

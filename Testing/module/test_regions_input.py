@@ -18,17 +18,6 @@ def panel(panel):
     return panel
 
 
-@pytest.fixture
-def one_pass(monkeypatch):
-    """No calibration, so that a measurement takes one pass of the network instead of eight."""
-    from inference_core.errors import InputError
-
-    def missing(weights):
-        raise InputError("There is no calibration.")
-
-    monkeypatch.setattr("inference_core.certainty.calibration.load_calibration", missing)
-
-
 def measure(session, panel):
     session.click(panel.ui.measureButton)
     session.wait_until(lambda: not panel.panel.regions.running, PATIENCE)
