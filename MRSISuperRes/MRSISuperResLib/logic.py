@@ -14,7 +14,7 @@ from MRSISuperResLib.normal_tissue import normal_tissue
 from MRSISuperResLib.overlay import Look, Overlay, bring_into_view, data_window, show_colors, show_legend
 from MRSISuperResLib.parameters import COLOR_MAPS
 from MRSISuperResLib.patient_maps import images_of_maps, maps_beside
-from MRSISuperResLib.quantity import Quantity
+from MRSISuperResLib.quantity import SEGMENTS, Quantity
 from MRSISuperResLib.result_volume import ResultLabel, ResultVolume, UncertaintyVolume
 from MRSISuperResLib.torch_setup import check_packages
 from MRSISuperResLib.volumes import images_key
@@ -62,7 +62,7 @@ def super_resolve(
             raise InputError(
                 f"The name '{map_node.GetName()}' does not tell the metabolite: say which, as in metabolite=\"tCho\"."
             )
-    place = reference if reference in (None, BRAIN) else "segments"
+    place = reference if reference in (None, BRAIN) else SEGMENTS
     tissue = parse_reference(place, mirror, "/" in metabolite)
     quantity, sharpness = Quantity.parse(metabolite, tissue), check_sharpness(sharpness)
     images_key(map_node, t1_node, flair_node)

@@ -21,5 +21,5 @@ def show_message(label: qt.QLabel, text: str, kind: str = "error") -> None:
     # A bar before the text rather than a frame around it: framed labels that wrap are cut off in form layouts.
     bar = f'<span style="color:{_COLORS[kind]}">\u258c</span>'
     # A long path that does not fit is cut off rather than making the whole panel wider.
-    label.toolTip = text
+    label.toolTip = f"<p>{html.escape(text, quote=False)}</p>" if text else ""
     label.text = f"{bar}<b>{heading}:</b> {html.escape(text, quote=False)}" if text else ""

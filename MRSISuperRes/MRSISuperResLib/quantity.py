@@ -7,11 +7,13 @@ from inference_core.conditions import resolve_metabolite
 from inference_core.ratio_reference import Reference
 from inference_core.ratios import Ratio
 
+#: What stands for a segmentation's segments in the place of a label image.
+SEGMENTS = "segments"
 #: What a ratio's name ends with if it is in multiples of its median in some tissue.
 TISSUES = {
     "of the brain's": Reference(),
-    "of the segments'": Reference("segments"),
-    "of the other side's": Reference("segments", mirror=True),
+    "of the segments'": Reference(SEGMENTS),
+    "of the other side's": Reference(SEGMENTS, mirror=True),
 }
 _ENDINGS = {reference: f" {words}" for words, reference in TISSUES.items()}
 

@@ -54,6 +54,7 @@ class Source:
         self._meaning = quantity.ratio is None
         self._seen: dict[int, np.ndarray] = {}
         self._level: float | None = None
+        self._ratios: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         if quantity.ratio:
             measured = {name: own.low_resolution for name, own in prepared.items()}
             filled = np.logical_and.reduce([values > 0 for values in measured.values()])
@@ -103,11 +104,17 @@ class Source:
         return found.values / level, found.uncertainty / level
 
     def _ratio(self, indices: list[int]) -> RatioMap:
-        found = {
-            name: self._resolver.super_resolve(own, name, self._sharpness, slices=indices)
-            for name, own in self._prepared.items()
-        }
-        return ratio_in_part(self._quantity.ratio, found, self._brain[indices], self._least)
+        # What the reference's level took is shown later, too.
+        missing = [index for index in indices if index not in self._ratios]
+        if missing:
+            maps = {
+                name: self._resolver.super_resolve(own, name, self._sharpness, slices=missing)
+                for name, own in self._prepared.items()
+            }
+            found = ratio_in_part(self._quantity.ratio, maps, self._brain[missing], self._least)
+            self._ratios.update(zip(missing, zip(found.values, found.mask, strict=True), strict=True))
+        values, mask = (np.stack(parts) for parts in zip(*(self._ratios[index] for index in indices), strict=True))
+        return RatioMap(values, None, mask)
 
     def _reference_level(self) -> float:
         """What a relative ratio is divided by; 1 for others.

@@ -132,7 +132,8 @@ def test_long_names_make_the_panel_no_wider(session, panel):
     before = panel.parent.minimumSizeHint().width()
     for label in (panel.ui.messageLabel, panel.ui.regionsLabel, panel.ui.resolutionWarning):
         show_message(label, name)
-        assert label.toolTip == name
+        # Rich text, which wraps.
+        assert label.toolTip == f"<p>{name}</p>"
     panel.panel.parameters.metaboliteMap.SetName(name)
     apply_and_wait(session, panel)
     session.process_events(50)

@@ -5,7 +5,16 @@ import functools
 import numpy as np
 import pytest
 import slicer
-from scenes import PATIENCE, add_segmentation, apply_and_wait, pixels, sample_images, tumour_mask, wait_for_certainty
+from scenes import (
+    PATIENCE,
+    add_segmentation,
+    apply_and_wait,
+    pixels,
+    sample_images,
+    slow_network,
+    tumour_mask,
+    wait_for_certainty,
+)
 
 
 @pytest.fixture
@@ -137,6 +146,18 @@ def test_a_ratio_in_multiples_of_the_segments_or_the_other_sides(session, module
     session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
     assert "shows nothing within the T1" in panel.ui.messageLabel.text
     np.testing.assert_array_equal(pixels(result), before)
+
+
+def test_what_a_ratio_is_compared_with_is_computed_once(session, module, one_pass, panel, monkeypatch):
+    session.choose_text(panel.ui.metaboliteComboBox, "tCho/NAA")
+    session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+    with slow_network(monkeypatch) as network:
+        network.allow_all()
+        session.choose_text(panel.ui.ratioReferenceComboBox, "of the brain's")
+        session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+    for name in ("tCho", "NAA"):
+        taken = [index for metabolite, _, slices in network.calls if metabolite == name for index in slices]
+        assert sorted(taken) == [0, 1, 2, 3, 4]
 
 
 def test_the_consoles_reference_is_a_tissue(session, module):
