@@ -14,13 +14,13 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
-from MRSISuperResLib.computation import close_shared_computation
-from MRSISuperResLib.logic import super_resolve, super_resolve_folder
-from MRSISuperResLib.panel import Panel
-from MRSISuperResLib.parameters import MRSISuperResParameterNode
-from MRSISuperResLib.region_measurement import measure_regions
-from MRSISuperResLib.sample_data import load_sample_patient, register_sample_data
-from MRSISuperResLib.torch_setup import install_missing, missing_packages
+from MRSISuperResLib.compute.computation import close_shared_computation
+from MRSISuperResLib.compute.logic import super_resolve, super_resolve_folder
+from MRSISuperResLib.compute.region_measurement import measure_regions
+from MRSISuperResLib.compute.torch_setup import install_missing, missing_packages
+from MRSISuperResLib.panels.panel import Panel
+from MRSISuperResLib.scene.parameters import MRSISuperResParameterNode
+from MRSISuperResLib.scene.sample_data import load_sample_patient, register_sample_data
 
 
 class MRSISuperRes(ScriptedLoadableModule):
@@ -115,27 +115,27 @@ class MRSISuperResWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
 
 class MRSISuperResLogic(ScriptedLoadableModuleLogic):
-    """For the Python console; see `MRSISuperResLib.logic`."""
+    """For the Python console; see `MRSISuperResLib.compute.logic`."""
 
     def getParameterNode(self):
         """The panel's state."""
         return MRSISuperResParameterNode(super().getParameterNode())
 
     def superResolve(self, mapNode, t1Node, flairNode, metabolite=None, sharpness=0.0, **options):
-        """Super-resolve a map; returns the new volume node. See `MRSISuperResLib.logic.super_resolve`."""
+        """Super-resolve a map; returns the new volume node. See `MRSISuperResLib.compute.logic.super_resolve`."""
         return super_resolve(mapNode, t1Node, flairNode, metabolite, sharpness, **options)
 
     def measureRegions(self, segmentationNode, mapNode, t1Node, flairNode, sharpness=0.0, **options):
         """Measure a patient's metabolites in segments; returns the table's rows.
 
-        See `MRSISuperResLib.region_measurement.measure_regions`.
+        See `MRSISuperResLib.compute.region_measurement.measure_regions`.
         """
         return measure_regions(segmentationNode, mapNode, t1Node, flairNode, sharpness, **options)
 
     def superResolveFolder(self, inputFolder, outputFolder, sharpness=(0.0,), **options):
         """Super-resolve a folder of patients; returns a row for each output.
 
-        See `MRSISuperResLib.logic.super_resolve_folder`.
+        See `MRSISuperResLib.compute.logic.super_resolve_folder`.
         """
         return super_resolve_folder(inputFolder, outputFolder, sharpness, **options)
 

@@ -1,7 +1,7 @@
 """Super-resolution of MR spectroscopic imaging maps, without Slicer: what everything else builds on."""
 
-from inference_core.conditions import METABOLITES
 from inference_core.errors import InputError, InputWarning
+from inference_core.terms.conditions import METABOLITES
 
 __version__ = "0.1.0"
 __all__ = ["METABOLITES", "InputError", "InputWarning", "SuperResolver", "__version__"]
@@ -10,7 +10,7 @@ __all__ = ["METABOLITES", "InputError", "InputWarning", "SuperResolver", "__vers
 def __getattr__(name):
     # SuperResolver brings torch and SimpleITK with it, which `--help` must not wait for.
     if name == "SuperResolver":
-        from inference_core.super_resolver import SuperResolver
+        from inference_core.inference.super_resolver import SuperResolver
 
         return SuperResolver
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from inference_core.phantom import simulate_patient, write_study
+from inference_core.research.phantom import simulate_patient, write_study
 
 PATIENTS, SLICES, METABOLITES = 200, 2, ("NAA", "tCho")
 
@@ -125,7 +125,7 @@ def run_cohort(output: Path) -> None:
     study, results = output / "study", output / "results"
     study.mkdir(parents=True)
     expected = make_cohort(study)
-    command = [sys.executable, "-u", "-m", "inference_core.cli", "batch", str(study), str(results), "--device", "cpu"]
+    command = [sys.executable, "-u", "-m", "inference_core", "batch", str(study), str(results), "--device", "cpu"]
     start, memory = time.perf_counter(), []
     run = subprocess.Popen([*command, "--jobs", "1"], stdout=subprocess.PIPE, text=True)
     for line in run.stdout:

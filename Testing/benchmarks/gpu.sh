@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.." || exit 2
 output=${1:?"name a folder for the results"}
 device=${2:-cuda}
 python=${PYTHON:-.venv/bin/python}
-"$python" -c 'import inference_core.weights_io' || { echo "PYTHON=$python can't import the package" >&2; exit 2; }
+"$python" -c 'import inference_core.networks.weights_io' || { echo "PYTHON=$python can't import the package" >&2; exit 2; }
 if [ "${device%%:*}" = cuda ] && ! "$python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
     echo "PyTorch finds no CUDA GPU here: with cpu as DEVICE, this script shows only that it works." >&2
     exit 2
@@ -52,7 +52,7 @@ step_with() {
 
 # Tests that all skip would otherwise look as if they had passed.
 run_tests() {
-    "$python" -m pytest -q -rs Testing/core/test_engine.py Testing/core/test_training_processes.py -k "cuda or gpu" \
+    "$python" -m pytest -q -rs Testing/core/engine/test_engine.py Testing/core/research/test_training_processes.py -k "cuda or gpu" \
         --junitxml "$output/tests.xml" || return
     [ "$device" = cpu ] || ! grep -q "needs a CUDA GPU\|there is no CUDA GPU" "$output/tests.xml"
 }
@@ -62,7 +62,7 @@ run_nvidia_smi() { nvidia-smi && nvidia-smi --query-gpu=name,driver_version,cloc
 if command -v nvidia-smi >/dev/null; then step nvidia-smi run_nvidia_smi; fi
 step packages "$python" -m pip list
 step_with pytest tests run_tests
-step benchmark "$python" -m inference_core.cli benchmark --device "$device" "${benchmark[@]}" \
+step benchmark "$python" -m inference_core benchmark --device "$device" "${benchmark[@]}" \
     --output "$output/benchmark.json"
 for precision in "${precisions[@]}"; do
     # A run's folder would be resumed from.

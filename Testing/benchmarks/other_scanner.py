@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from inference_core.cli import main
-from inference_core.phantom import simulate_patient, write_study
+from inference_core.commands.cli import main
+from inference_core.research.phantom import simulate_patient, write_study
 
 TRAINING, TEST = range(3_000_000, 3_000_010), range(3_000_100, 3_000_104)
 SLICES = 6

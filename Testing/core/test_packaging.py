@@ -205,7 +205,7 @@ def test_the_packaged_core_works_where_it_is_installed(manifest, tmp_path):
             shutil.copyfile(line[1], tmp_path / line[2])
     installed = tmp_path / "lib" / "qt-scripted-modules"
     code = (
-        "import inference_core, inference_core.demo as demo\n"
+        "import inference_core, inference_core.commands.demo as demo\n"
         "from inference_core.batch import find_patients\n"
         "print(inference_core.__file__)\n"
         "inference_core.SuperResolver.load(device='cpu')\n"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from inference_core.data.cohort import stored_path
-from inference_core.data.simulated import SimulatedSlices
-from inference_core.data.slice_set import SliceSet
-from inference_core.data.stored_slices import store_slices
+from inference_core.research.data.cohort import stored_path
+from inference_core.research.data.simulated import SimulatedSlices
+from inference_core.research.data.slice_set import SliceSet
+from inference_core.research.data.stored_slices import store_slices
 
 
 def random_slices(count=4, seed=0):

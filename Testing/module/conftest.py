@@ -80,4 +80,4 @@ def one_pass(monkeypatch):
     def missing(weights):
         raise InputError("There is no calibration.")
 
-    monkeypatch.setattr("inference_core.certainty.calibration.load_calibration", missing)
+    monkeypatch.setattr("inference_core.inference.uncertainty.calibration.load_calibration", missing)

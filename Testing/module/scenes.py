@@ -142,7 +142,7 @@ class SlowNetwork:
 @contextmanager
 def slow_network(monkeypatch):
     """Every call of `SuperResolver.super_resolve` waits until the test allows it."""
-    from inference_core.super_resolver import SuperResolver
+    from inference_core.inference.super_resolver import SuperResolver
 
     network, original = SlowNetwork(), SuperResolver.super_resolve
 

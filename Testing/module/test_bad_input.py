@@ -68,7 +68,7 @@ def test_a_resolution_outside_the_trained_range_is_a_warning(session, panel):
 def test_a_zero_filled_map_counts_with_its_measured_resolution(session, panel):
     import torch
 
-    from inference_core import kspace
+    from inference_core.networks import kspace
 
     source = panel.panel.parameters.metaboliteMap
     fine = kspace.zero_filled(torch.from_numpy(np.array(slicer.util.arrayFromVolume(source))), (64, 64)).numpy()

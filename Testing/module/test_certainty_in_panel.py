@@ -32,8 +32,8 @@ def red():
 def expected_widths(metabolite, sharpness):
     """What the core says of the bundled patient."""
     from inference_core import SuperResolver
-    from inference_core.certainty.calibration import load_calibration
-    from inference_core.certainty.estimate import super_resolve_with_uncertainty
+    from inference_core.inference.uncertainty.calibration import load_calibration
+    from inference_core.inference.uncertainty.estimate import super_resolve_with_uncertainty
 
     resolver = SuperResolver.load()
     prepared = resolver.prepare(*sample_images())
@@ -173,7 +173,7 @@ def test_the_value_under_the_cursor_comes_with_its_interval(session, panel):
 def test_the_networks_part_is_the_result_less_the_zero_filled_map(session, panel, red):
     import torch
 
-    from inference_core import kspace
+    from inference_core.networks import kspace
 
     session.click(panel.ui.differenceButton)
     shown, result = slicer.mrmlScene.GetNodeByID(red.GetForegroundVolumeID()), panel.panel.parameters.result
@@ -191,7 +191,7 @@ def test_the_networks_part_is_the_result_less_the_zero_filled_map(session, panel
 
 
 def test_weights_without_calibration_say_so(session, panel, tmp_path):
-    from inference_core.weights_io import DEFAULT_WEIGHTS
+    from inference_core.networks.weights_io import DEFAULT_WEIGHTS
 
     wait_for_certainty(session, panel)
     own = tmp_path / "own.safetensors"

@@ -126,7 +126,7 @@ def test_keeping_a_copy_protects_it_from_later_results(session, panel):
 
 
 def test_long_names_make_the_panel_no_wider(session, panel):
-    from MRSISuperResLib.messages import show_message
+    from MRSISuperResLib.panels.messages import show_message
 
     name = "a_name_that_nobody_breaks_" * 20
     before = panel.parent.minimumSizeHint().width()

@@ -257,7 +257,7 @@ def test_a_scene_saved_while_it_computes_does_not_pass_for_complete(session, pan
 
 
 def test_an_unexpected_error_is_shown_and_the_panel_goes_on(session, panel, network, monkeypatch):
-    from inference_core.super_resolver import SuperResolver
+    from inference_core.inference.super_resolver import SuperResolver
 
     node = finish_first(session, panel, network)
     before = pixels(node)
@@ -339,9 +339,9 @@ def test_what_the_core_warns_of_while_loading_stays_in_sight(session, panel, net
 def test_the_thread_computes_on_even_if_nobody_draws(module):
     from scenes import sample_images
 
-    from MRSISuperResLib.computation import Computation, Model, Request, SlicesDone
-    from MRSISuperResLib.quantity import Quantity
-    from MRSISuperResLib.volumes import PatientImages
+    from inference_core.terms.quantity import Quantity
+    from MRSISuperResLib.compute.computation import Computation, Model, Request, SlicesDone
+    from MRSISuperResLib.scene.volumes import PatientImages
 
     computation = Computation()
     try:

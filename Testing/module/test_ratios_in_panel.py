@@ -29,9 +29,9 @@ def panel(session, module):
 def expected_ratio():
     """tCho/NAA of the bundled patient by the core, masked by the maps' uncertainties."""
     from inference_core import SuperResolver
-    from inference_core.certainty.calibration import load_calibration
-    from inference_core.patient_result import super_resolve_patient
-    from inference_core.ratios import Ratio, ratio_map
+    from inference_core.inference.patient_result import super_resolve_patient
+    from inference_core.inference.uncertainty.calibration import load_calibration
+    from inference_core.terms.ratios import Ratio, ratio_map
 
     resolver = SuperResolver.load()
     low_resolution, t1, flair = sample_images()
@@ -162,7 +162,7 @@ def test_what_a_ratio_is_compared_with_is_computed_once(session, module, one_pas
 
 def test_the_consoles_reference_is_a_tissue(session, module):
     from inference_core.errors import InputError
-    from MRSISuperResLib.sample_data import load_sample_patient
+    from MRSISuperResLib.scene.sample_data import load_sample_patient
 
     patient = load_sample_patient()
     nodes = (patient.maps[0], patient.t1, patient.flair)
@@ -210,7 +210,7 @@ def test_what_a_ratio_lacks_is_said(session, panel):
 
 
 def test_another_patients_map_on_the_same_grid_is_left_out(session, panel):
-    from MRSISuperResLib.patient_maps import maps_beside
+    from MRSISuperResLib.scene.patient_maps import maps_beside
 
     maps = {name: slicer.util.getNode(f"{name} 16x16 (simulated)") for name in ("tCho", "NAA")}
     maps["tCho"].SetName("sub-01_tCho")
@@ -231,7 +231,7 @@ def test_a_denominator_of_zero_everywhere_is_refused(session, panel):
 
 @pytest.mark.parametrize("uncertainty", [False, True])
 def test_the_console_makes_ratios_and_uncertainties(session, module, uncertainty):
-    from MRSISuperResLib.sample_data import load_sample_patient
+    from MRSISuperResLib.scene.sample_data import load_sample_patient
 
     patient = load_sample_patient()
     node = session.python.MRSISuperResLogic().superResolve(

@@ -73,8 +73,8 @@ def add_ball(centre, source="Closed surface"):
 
 def segment_image(panel, segmentation):
     """The only segment as the section takes it, in the map's own frame."""
-    from MRSISuperResLib.segments import segment_images
-    from MRSISuperResLib.volumes import volume_image
+    from MRSISuperResLib.scene.segments import segment_images
+    from MRSISuperResLib.scene.volumes import volume_image
 
     parameters = panel.panel.parameters
     t1 = volume_image(parameters.t1, parameters.metaboliteMap, "T1")
@@ -140,7 +140,7 @@ def test_without_calibration_the_table_has_no_uncertainties(session, panel, one_
 
 
 def test_a_ratio_that_means_nothing_is_left_out_and_said(session, panel, monkeypatch):
-    from inference_core.certainty.calibration import Calibration
+    from inference_core.inference.uncertainty.calibration import Calibration
 
     monkeypatch.setattr(Calibration, "uncertainty", lambda self, evidence, *_: np.full_like(evidence.level, 1e6))
     parameters = panel.panel.parameters
@@ -153,7 +153,7 @@ def test_a_ratio_that_means_nothing_is_left_out_and_said(session, panel, monkeyp
 
 
 def test_more_change_of_signal_than_is_stated_is_marked(session, panel, monkeypatch):
-    from inference_core.certainty.calibration import Calibration
+    from inference_core.inference.uncertainty.calibration import Calibration
 
     monkeypatch.setattr(Calibration, "uncertainty", lambda self, evidence, *_: np.full_like(evidence.level, 1e-6))
     parameters = panel.panel.parameters
@@ -190,7 +190,7 @@ def test_regions_outside_the_brain_are_refused_before_anything_is_super_resolved
 def test_the_slider_is_served_while_the_other_side_is_looked_for(session, panel, one_pass, monkeypatch):
     import threading
 
-    from inference_core import mirror
+    from inference_core.imaging import mirror
 
     may_go_on, looked = threading.Event(), []
     original = mirror.mirror_transform
@@ -217,9 +217,11 @@ def test_the_slider_is_served_while_the_other_side_is_looked_for(session, panel,
 
 
 def test_a_drawn_counterpart_is_not_replaced_by_the_found_one(session, module, monkeypatch):
-    from MRSISuperResLib.other_side import OtherSide
+    from MRSISuperResLib.compute.other_side import OtherSide
 
-    monkeypatch.setattr("inference_core.mirror.mirror_transform", lambda t1: sitk.Transform(3, sitk.sitkIdentity))
+    monkeypatch.setattr(
+        "inference_core.imaging.mirror.mirror_transform", lambda t1: sitk.Transform(3, sitk.sitkIdentity)
+    )
     image = sitk.Image([4, 4, 4], sitk.sitkUInt8)
     drawn = {"tumour": image, "tumour, mirrored": image}
     found = OtherSide().regions(drawn, image, (), lambda: None)
@@ -227,8 +229,8 @@ def test_a_drawn_counterpart_is_not_replaced_by_the_found_one(session, module, m
 
 
 def test_the_report_without_regions_needs_no_other_side(session, panel, one_pass, monkeypatch, tmp_path):
-    monkeypatch.setattr("inference_core.patient_report.pdf.find_browser", lambda named=None: None)
-    monkeypatch.setattr("inference_core.mirror.mirror_transform", lambda t1: pytest.fail("looked for"))
+    monkeypatch.setattr("inference_core.report.pdf.find_browser", lambda named=None: None)
+    monkeypatch.setattr("inference_core.imaging.mirror.mirror_transform", lambda t1: pytest.fail("looked for"))
     session.dialogs.answer(str(tmp_path / "patient.html"))
     session.click(panel.ui.reportButton)
     session.wait_until(lambda: not panel.panel.regions.running, PATIENCE)
@@ -261,7 +263,7 @@ def test_a_measurement_that_was_given_up_leaves_the_last_one(session, panel, one
 
 def test_the_console_refuses_in_one_sentence(session, module):
     from inference_core.errors import InputError
-    from MRSISuperResLib.sample_data import load_sample_patient
+    from MRSISuperResLib.scene.sample_data import load_sample_patient
 
     patient = load_sample_patient()
     tumour = add_segmentation(patient.t1, tumour=tumour_mask())

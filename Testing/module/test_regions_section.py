@@ -36,10 +36,10 @@ def expected_rows(sharpness=0.0):
     from scenes import sample_images
 
     from inference_core import SuperResolver
-    from inference_core.certainty.calibration import load_calibration
-    from inference_core.patient_result import super_resolve_patient
-    from inference_core.ratios import Ratio
-    from inference_core.region_table import region_rows
+    from inference_core.inference.patient_result import super_resolve_patient
+    from inference_core.inference.uncertainty.calibration import load_calibration
+    from inference_core.regions.table import region_rows
+    from inference_core.terms.ratios import Ratio
 
     resolver = SuperResolver.load()
     low_resolution, t1, flair = sample_images()
@@ -139,7 +139,7 @@ def test_measuring_can_be_cancelled_and_leaves_the_slider_alive(session, panel, 
 
 
 def test_a_report_is_written(session, panel, segmentation, tmp_path, monkeypatch):
-    monkeypatch.setattr("inference_core.patient_report.pdf.find_browser", lambda named=None: None)
+    monkeypatch.setattr("inference_core.report.pdf.find_browser", lambda named=None: None)
     session.dialogs.answer(str(tmp_path / "patient.html"))
     session.click(panel.ui.reportButton)
     session.wait_until(lambda: not panel.panel.regions.running, PATIENCE)
@@ -185,7 +185,7 @@ def test_what_is_unusable_is_said_in_one_sentence(session, panel):
 
 
 def test_the_console_measures_too(session, module):
-    from MRSISuperResLib.sample_data import load_sample_patient
+    from MRSISuperResLib.scene.sample_data import load_sample_patient
 
     patient = load_sample_patient()
     segmentation = add_segmentation(patient.t1, tumour=tumour_mask())

@@ -1,7 +1,7 @@
 """Metabolite maps simulated on a real patient's T1 and tumour segmentation.
 
-A simulator of its own, simpler than and independent of `inference_core.phantom`: tissue from T1 intensities, constant
-levels a tissue, factors in tumour core and oedema, a smooth gradient, and round spots that MRI does not show.
+A simulator of its own, simpler than and independent of `inference_core.research.phantom`: tissue from T1 intensities,
+constant levels a tissue, factors in tumour core and oedema, a smooth gradient, and round spots that MRI does not show.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from scipy.ndimage import gaussian_filter
 from skimage.filters import threshold_multiotsu
 
-from inference_core.conditions import METABOLITES
+from inference_core.terms.conditions import METABOLITES
 
 #: Grey matter, white matter, CSF; factors in tumour core and oedema; relative noise of the 64 x 64 maps.
 _LEVELS = {

@@ -8,13 +8,14 @@ import SimpleITK as sitk
 import torch
 from glioma_maps import simulate_maps
 
-from inference_core import METABOLITES, SuperResolver, kspace
-from inference_core.data.batches import Batch
-from inference_core.evaluation.anatomical import anatomical_regularisation
-from inference_core.evaluation.methods import zero_filling
-from inference_core.evaluation.metrics import high_frequency_energy, psnr
-from inference_core.evaluation.true_details import region_contrasts, share_recovered
-from inference_core.super_resolver import PreparedInput
+from inference_core import METABOLITES, SuperResolver
+from inference_core.inference.super_resolver import PreparedInput
+from inference_core.networks import kspace
+from inference_core.research.data.batches import Batch
+from inference_core.research.evaluation.anatomical import anatomical_regularisation
+from inference_core.research.evaluation.methods import zero_filling
+from inference_core.research.evaluation.metrics import high_frequency_energy, psnr
+from inference_core.research.evaluation.true_details import region_contrasts, share_recovered
 
 RESOLUTIONS = (16, 20, 24, 32)
 

@@ -8,8 +8,9 @@ import SimpleITK as sitk
 import torch
 from glioma_maps import simulate_maps
 
-from inference_core import METABOLITES, kspace
-from inference_core.measured_support import as_measured, measured_support
+from inference_core import METABOLITES
+from inference_core.imaging.measured_support import as_measured, measured_support
+from inference_core.networks import kspace
 
 
 @pytest.fixture(scope="module")

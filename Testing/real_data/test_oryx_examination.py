@@ -8,7 +8,8 @@ import pytest
 import SimpleITK as sitk
 import torch
 
-from inference_core import SuperResolver, kspace
+from inference_core import SuperResolver
+from inference_core.networks import kspace
 
 #: Each metabolite of the examination, and how far its result's mean may be from the zero-filled map's. Unfiltered, the
 #: last three hold failed fits at the edge, up to 50 times as bright as the brain, whose ringing is all over the map.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from inference_core.preparation.registration import RegistrationRefused, moved_by_header, register_rigid
+from inference_core.imaging.registration import RegistrationRefused, moved_by_header, register_rigid
 
 ROLES = {"moving_role": "FLAIR", "fixed_role": "T1"}
 

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from inference_core.conditions import SUPER_RESOLVED_MATRIX, TRAINED_RESOLUTION
 from inference_core.engine.heads import make_heads
 from inference_core.engine.layers import Layers, assemble_layers
 from inference_core.engine.native import NativeUnavailableError
 from inference_core.engine.runtimes import PRECISIONS, Runner, check_runtime, make_runner
 from inference_core.engine.threads import one_thread
 from inference_core.errors import InputWarning
-from inference_core.kspace import enforce_data_consistency, measured_kspace, pad, to_image
 from inference_core.networks.conditioning import Condition
+from inference_core.networks.kspace import enforce_data_consistency, measured_kspace, pad, to_image
 from inference_core.networks.unet import MultiEncoderUNet, upsample_map
+from inference_core.terms.conditions import SUPER_RESOLVED_MATRIX, TRAINED_RESOLUTION
 
 _MATRIX = (SUPER_RESOLVED_MATRIX, SUPER_RESOLVED_MATRIX)
 #: Pairs of n and metabolite whose filters are kept: all metabolites of two studies.

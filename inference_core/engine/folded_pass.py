@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from inference_core.conditions import MRI_UPSAMPLING as DEPTH
 from inference_core.engine.layers import Layer, Layers
 from inference_core.engine.norm_activation import norm_and_activate
+from inference_core.terms.conditions import MRI_UPSAMPLING as DEPTH
 
 #: Scales and shifts after a norm, `(2, output)`, or what gives them from folded features and their depth.
 Affine = Tensor | Callable[[Tensor, int], tuple[Tensor, Tensor]]

@@ -8,7 +8,7 @@ norm, and concatenating folded features concatenates the slabs.
 import torch
 from torch import Tensor
 
-from inference_core.conditions import MRI_UPSAMPLING as DEPTH
+from inference_core.terms.conditions import MRI_UPSAMPLING as DEPTH
 
 
 def fold_depth(features: Tensor) -> Tensor:

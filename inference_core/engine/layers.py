@@ -5,10 +5,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from inference_core.conditions import MRI_UPSAMPLING as DEPTH
 from inference_core.engine.folding import fold_channels, fold_filters, fold_filters_on_flat
 from inference_core.networks.blocks import ConditionedConvolution
 from inference_core.networks.unet import MultiEncoderUNet
+from inference_core.terms.conditions import MRI_UPSAMPLING as DEPTH
 
 
 class Layer(NamedTuple):

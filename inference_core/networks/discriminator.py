@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from inference_core.conditions import MRI_MATRIX, MRI_UPSAMPLING
+from inference_core.terms.conditions import MRI_MATRIX, MRI_UPSAMPLING
 
 _IMAGES = 4
 _FEATURES = (32, 64, 128, 256)

@@ -9,8 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from inference_core.conditions import METABOLITES
 from inference_core.networks.conditioning import Condition, fully_connected, starting_at
+from inference_core.terms.conditions import METABOLITES
 
 #: Length of the vector that a metabolite's name is embedded in (paper, Fig. 1).
 _EMBEDDING = 3

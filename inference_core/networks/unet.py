@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inference_core.conditions import MRI_UPSAMPLING, SUPER_RESOLVED_MATRIX
-from inference_core.kspace import enforce_data_consistency, measured_kspace, zero_filled
 from inference_core.networks.blocks import Block, MakeFilters, MakeNorm
 from inference_core.networks.conditioning import Condition
+from inference_core.networks.kspace import enforce_data_consistency, measured_kspace, zero_filled
+from inference_core.terms.conditions import MRI_UPSAMPLING, SUPER_RESOLVED_MATRIX
 
 #: Channels at each level (paper, Sec. 3.2).
 CHANNELS = (8, 16, 32, 64, 128)
@@ -123,7 +123,7 @@ class MultiEncoderUNet(nn.Module):
         """Super-resolve a batch of slices of one metabolite and one resolution.
 
         Args:
-            low_resolution: `(batch, 1, n rows, n columns)`, scaled by `inference_core.scaling`.
+            low_resolution: `(batch, 1, n rows, n columns)`, scaled by `inference_core.networks.scaling`.
             t1: `(batch, 1, 192, 192, 3)`, 0 to 1, on the super-resolved grid at three times its resolution.
             flair: like `t1`.
             n: input resolution that the network is told.

@@ -8,7 +8,7 @@ import SimpleITK as sitk
 from inference_core.errors import InputError
 
 if TYPE_CHECKING:
-    from inference_core.preparation.registration import Registration
+    from inference_core.imaging.registration import Registration
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ def place_anatomy(
     Raises:
         InputError: if a registration is refused, or no brain is found.
     """
-    from inference_core.preparation.brain_mask import brain_mask
-    from inference_core.preparation.registration import moved_by_header, register_rigid
+    from inference_core.imaging.brain_extraction import brain_mask
+    from inference_core.imaging.registration import moved_by_header, register_rigid
 
     t1_registration = flair_registration = None
     if register:

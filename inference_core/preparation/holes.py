@@ -6,8 +6,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from inference_core.errors import InputError, InputWarning
-from inference_core.failed_fits import fill_failed_fits
-from inference_core.geometry import padded_array, super_resolved_grid
+from inference_core.imaging.failed_fits import fill_failed_fits
+from inference_core.imaging.geometry import padded_array, super_resolved_grid
 
 
 def fill_holes(image: sitk.Image, holes: np.ndarray, mask: sitk.Image) -> tuple[np.ndarray, int]:

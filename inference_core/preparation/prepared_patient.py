@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from inference_core.conditions import METABOLITES
 from inference_core.errors import InputError, InputWarning
-from inference_core.inputs import check_mri, read_image
+from inference_core.imaging.reading import check_mri, read_image
 from inference_core.preparation.anatomy import Anatomy, place_anatomy
 from inference_core.preparation.holes import fill_holes
-from inference_core.preparation.maps import MetaboliteMap, PatientMaps, maps_from_images, maps_from_lcmodel
 from inference_core.preparation.quality_filter import BrainVoxels, Filtered, brain_voxels, filter_map
 from inference_core.preparation.settings import PreparationSettings
 from inference_core.preparation.slice_selection import select_slices
-from inference_core.preparation.study_walker import PatientParts, choose_spar
+from inference_core.study.map_sources import MetaboliteMap, PatientMaps, maps_from_images, maps_from_lcmodel
+from inference_core.study.walker import PatientParts, choose_spar
+from inference_core.terms.conditions import METABOLITES
 
 
 @dataclass(frozen=True)

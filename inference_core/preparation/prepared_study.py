@@ -28,12 +28,12 @@ import SimpleITK as sitk
 
 from inference_core import __version__
 from inference_core.errors import InputError
-from inference_core.outputs import atomic_path, make_folder, write_result
-from inference_core.patient_files import label
+from inference_core.imaging.writing import atomic_path, make_folder, write_result
 from inference_core.preparation.anatomy import describe_registration
-from inference_core.preparation.maps import MetaboliteMap
 from inference_core.preparation.prepared_patient import PreparedMaps, PreparedPatient
 from inference_core.preparation.settings import PreparationSettings
+from inference_core.study.map_sources import MetaboliteMap
+from inference_core.study.patient_files import label
 
 #: What marks a prepared folder in `dataset_description.json`.
 PROGRAM = "MRSISuperRes prepare"

@@ -12,9 +12,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from inference_core.errors import InputError
-from inference_core.footprint import share_in_low_resolution
-from inference_core.geometry import SuperResolvedGrid, super_resolved_grid
-from inference_core.preparation.maps import MetaboliteMap
+from inference_core.imaging.brain_mask import share_in_low_resolution
+from inference_core.imaging.geometry import SuperResolvedGrid, super_resolved_grid
+from inference_core.study.map_sources import MetaboliteMap
 
 #: LCModel's bound, in %, of a fit that failed.
 FAILED_BOUND = 999.0

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inference_core import __version__
-from inference_core.outputs import atomic_path
+from inference_core.imaging.registration import Registration, RegistrationRefused, moved_by_header
+from inference_core.imaging.writing import atomic_path
 from inference_core.preparation.prepared_patient import PreparedMaps, PreparedPatient
 from inference_core.preparation.quality_figures import map_figure, png, registration_figure
-from inference_core.preparation.registration import Registration, RegistrationRefused, moved_by_header
 from inference_core.preparation.settings import PreparationSettings
 
 _TEMPLATE = Path(__file__).with_name("quality_report.html.jinja")

@@ -8,7 +8,7 @@ from inference_core.errors import InputError
 from inference_core.preparation.prepared_patient import PreparedPatient, prepare_patient
 from inference_core.preparation.prepared_study import sources_for_sidecars, write_patient
 from inference_core.preparation.settings import PreparationSettings
-from inference_core.preparation.study_walker import PatientParts
+from inference_core.study.walker import PatientParts
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _reported(
 
 def _refused(error: Exception, parts: PatientParts, output: Path) -> tuple[str, ...]:
     """Show images that could not be registered in the quality report; a warning if that can't be."""
-    from inference_core.preparation.registration import RegistrationRefused
+    from inference_core.imaging.registration import RegistrationRefused
 
     if not isinstance(error, RegistrationRefused):
         return ()

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from inference_core.preparation.geometry_sources import GeometryOptions
 from inference_core.preparation.quality_filter import QualityThresholds
 from inference_core.preparation.slice_selection import SliceSelection
+from inference_core.study.geometry_sources import GeometryOptions
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from inference_core.conditions import MRI_UPSAMPLING as DEPTH
 from inference_core.engine.folded_pass import first_convolution, folded_proposal
 from inference_core.engine.layers import Convolution, Layer, Layers
 from inference_core.engine.native import kernels
 from inference_core.engine.native.compiler import NativeUnavailableError
 from inference_core.engine.native.kernels import BUFFERS, Features, Filters, as_is
+from inference_core.terms.conditions import MRI_UPSAMPLING as DEPTH
 
 #: Rows and columns of the images that a pass is compared with PyTorch's on, and the largest difference.
 _CHECKED_SIZE, _TOLERANCE = 64, 1e-4

@@ -1,0 +1,169 @@
+"""All of a patient's metabolites in regions: from the console, and on the computing thread for the panel."""
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from inference_core.errors import InputError
+from inference_core.regions.choice import (
+    meaningful_ratios,
+    parse_ratios,
+    partly_known,
+    regions_in_brain,
+    usual_ratios,
+)
+from inference_core.terms.conditions import check_sharpness
+from inference_core.terms.ratios import Ratio
+from MRSISuperResLib.compute.computation import Computation, Model, shared_computation
+from MRSISuperResLib.compute.torch_setup import check_packages
+from MRSISuperResLib.scene.patient_maps import images_of_maps, left_out, maps_beside
+from MRSISuperResLib.scene.region_table_view import table_node
+from MRSISuperResLib.scene.segments import segment_images
+from MRSISuperResLib.scene.volumes import PatientImages, check_volume_node
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to measure.
+
+    Attributes:
+        images: of each metabolite.
+        segments: images of 1 inside, by name; may be none, for a report without regions.
+        ratios: wanted; None for the usual ones that the maps allow.
+        mirror: whether each region's counterpart on the other side is measured, too.
+        sharpness: lambda.
+        model: the network.
+    """
+
+    images: Mapping[str, PatientImages]
+    segments: Mapping[str, sitk.Image]
+    ratios: Sequence[Ratio] | None
+    mirror: bool
+    sharpness: float
+    model: Model
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What came of it.
+
+    Attributes:
+        result: an `inference_core.inference.patient_result.PatientResult`.
+        regions: as measured, mirrored ones among them, by name; without those that lie outside the brain.
+        ratios: those of the table; without those that mean nothing anywhere.
+        rows: the table, `inference_core.regions.table.RegionRow`s.
+        notices: sentences for the user.
+        resolver: what super-resolved.
+    """
+
+    result: object
+    regions: Mapping[str, sitk.Image]
+    ratios: tuple[Ratio, ...]
+    rows: tuple
+    notices: tuple[str, ...]
+    resolver: object
+
+
+def measure_regions(
+    segmentation_node,
+    map_node,
+    t1_node,
+    flair_node,
+    sharpness: float = 0.0,
+    *,
+    ratios: Sequence[str] | None = None,
+    mirror: bool = False,
+    weights: str | Path = "",
+    device: str = "automatic",
+) -> tuple:
+    """Measure a patient's metabolites in a segmentation's segments, and leave a table of them in the scene.
+
+    Args:
+        segmentation_node: `vtkMRMLSegmentationNode`; each segment is a region.
+        map_node: one of the patient's maps; those on its grid whose names tell their metabolites are measured with it.
+        t1_node, flair_node: the patient's MRI.
+        sharpness: lambda, 0 to 0.1.
+        ratios: such as ["tCho/NAA"]; None for the usual ones that the maps allow.
+        mirror: measure each region's counterpart on the other side, too.
+        weights, device: as of `MRSISuperResLib.compute.logic.super_resolve`.
+
+    Returns:
+        `inference_core.regions.table.RegionRow`s.
+
+    Raises:
+        InputError: for input that can't be used, or a package that is missing; one sentence for the user.
+    """
+    check_packages()
+    maps = maps_beside(check_volume_node(map_node, "metabolite map"))
+    images = images_of_maps(maps, t1_node, flair_node, maps)
+    segments, notices = segment_images(segmentation_node, t1_node, next(iter(images.values())).t1)
+    parsed = None if ratios is None else parse_ratios(ratios, maps)
+    wanted = Wanted(images, segments, parsed, mirror, check_sharpness(sharpness), Model(str(weights), device))
+    computation = shared_computation()
+    found = computation.run(measure, computation, wanted, lambda *_: None, lambda: None).result()
+    for notice in (*left_out(map_node, maps), *notices, *found.notices):
+        print(notice)
+    table_node(found, f"{segmentation_node.GetName()} in {', '.join(maps)}")
+    return found.rows
+
+
+def measure(
+    computation: Computation,
+    wanted: Wanted,
+    progress: Callable[[int, int], None],
+    between_slices: Callable[[], None],
+) -> Measured:
+    """Measure; to be called on the computing thread.
+
+    Args:
+        computation: whose thread this runs on.
+        wanted: what.
+        progress: called after each metabolite, with the number done and of all.
+        between_slices: may raise to end it.
+
+    Raises:
+        InputError: if no region lies in the brain or the other side can't be found, and as `super_resolve_patient`.
+    """
+    from inference_core.inference.patient_result import super_resolve_patient
+    from inference_core.regions.table import region_rows
+    from inference_core.report.map_warnings import MapWarnings
+
+    resolver, notices = computation.resolver(wanted.model), []
+    try:
+        calibration = computation.calibration(resolver)
+    except InputError as error:
+        calibration = None
+        notices.append(f"How certain the numbers are is not known. {error}")
+    between_slices()
+    first = next(iter(wanted.images.values()))
+    regions = dict(wanted.segments)
+    if regions and wanted.mirror:
+        regions |= computation.other_side.regions(regions, first.t1, first.key[1], between_slices)
+    if regions:
+        # Said before all maps are super-resolved rather than after.
+        prepared, _ = computation.prepared(resolver, first)
+        regions, outside = regions_in_brain(regions, prepared.grid, prepared.brain)
+        notices += outside
+    noticed = MapWarnings(list(wanted.images))
+
+    def done(count: int, of_all: int) -> None:
+        noticed.done(count, of_all)
+        progress(count, of_all)
+
+    maps = {name: images.low_resolution for name, images in wanted.images.items()}
+    with warnings.catch_warnings(record=True), noticed.collect():
+        result = super_resolve_patient(
+            resolver, maps, first.t1, first.flair, wanted.sharpness, calibration, done, between_slices
+        )
+    notices += noticed.sentences()
+    # Where all maps hold values may be less than where the first one does.
+    regions, outside = regions_in_brain(regions, result.grid, result.brain)
+    asked = usual_ratios(result.metabolites) if wanted.ratios is None else wanted.ratios
+    ratios, meaningless = meaningful_ratios(asked, result)
+    notices += [*outside, *meaningless]
+    rows = tuple(region_rows(result, regions, ratios))
+    notices += partly_known(rows)
+    return Measured(result, regions, ratios, rows, tuple(notices), resolver)

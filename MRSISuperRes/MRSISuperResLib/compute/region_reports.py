@@ -1,0 +1,44 @@
+"""A measurement as a report on one page."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from MRSISuperResLib.compute.region_measurement import Measured
+
+
+def write_report(
+    path: Path, measured: Measured, patient: str, sources: Mapping[str, str], simulated: bool
+) -> list[Path]:
+    """Write a report as HTML, and as PDF beside it where a browser is installed; the files written.
+
+    Args:
+        path: the HTML file.
+        measured: what to report.
+        patient: what to call the patient.
+        sources: the nodes' names, by what they are.
+        simulated: whether nobody was scanned.
+
+    Raises:
+        InputError: if a file can't be written.
+    """
+    from inference_core.report.pdf import find_browser, print_pdf
+    from inference_core.report.report import write_patient_report
+
+    written = [
+        write_patient_report(
+            path,
+            measured.result,
+            measured.resolver,
+            patient,
+            sources,
+            ratios=measured.ratios,
+            regions=measured.regions,
+            rows=measured.rows,
+            warnings=measured.notices,
+            simulated_patient=simulated,
+        )
+    ]
+    browser = find_browser()
+    if browser is not None:
+        written.append(print_pdf(path, path.with_suffix(".pdf"), browser))
+    return written

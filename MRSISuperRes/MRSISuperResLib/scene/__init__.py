@@ -1,0 +1,1 @@
+"""Volumes, segments, results and overlays in the MRML scene."""

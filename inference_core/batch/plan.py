@@ -1,0 +1,153 @@
+"""What a batch is to do: every map of every patient at every sharpness, and where each result and the table go."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from inference_core.batch.outputs import describe_dataset, output_name, write_table
+from inference_core.batch.ratios import ratio_tasks
+from inference_core.batch.task import BatchRow, Task
+from inference_core.errors import InputError
+from inference_core.imaging.writing import make_folder
+from inference_core.study.patient_files import PatientFiles, find_patients
+from inference_core.terms.conditions import check_sharpness, resolve_metabolite
+from inference_core.terms.ratios import Ratio
+from inference_core.terms.reference import parse_reference
+
+#: The table of all rows, in the output folder.
+TABLE = "batch.tsv"
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """What is to do.
+
+    Attributes:
+        study: folder of patients.
+        output: folder for the results.
+        patients: the tasks, patient by patient; each has at least one.
+        table: where the table of all rows goes.
+    """
+
+    study: Path
+    output: Path
+    patients: tuple[tuple[Task, ...], ...]
+    table: Path
+
+    @property
+    def outputs(self) -> int:
+        """How many results, or patients without maps, there are to tell of."""
+        return sum(map(len, self.patients))
+
+    def write_rows(self, rows: Sequence[BatchRow]) -> None:
+        """Write the table; its outputs are relative to the folder that it lies in, and it does not say what took how
+        long, so that the same batch gives the same table.
+
+        Raises:
+            InputError: if it can't be written.
+        """
+        columns = [field.name for field in fields(BatchRow) if field.name != "seconds"]
+        relative = (
+            replace(row, output=Path(row.output).relative_to(self.output).as_posix() if row.output else "n/a")
+            for row in rows
+        )
+        write_table(self.table, columns, ([getattr(row, column) for column in columns] for row in relative))
+
+
+def plan_batch(
+    study: str | Path,
+    output: str | Path,
+    sharpness: Sequence[float] | float = (0.0,),
+    participants: Sequence[str] = (),
+    metabolites: Sequence[str] = (),
+    ratios: Sequence[str] | None = None,
+    reference: str | None = None,
+    mirror: bool = False,
+    uncertainty: bool = False,
+) -> BatchPlan:
+    """Find the patients, and make the output folder.
+
+    Args:
+        study: folder of patients, see `find_patients`.
+        output: folder for the results, made if only its last part is missing.
+        sharpness: values of lambda, 0 to 0.1, or a single one.
+        participants: labels of those to take, "01" or "sub-01"; all if empty. Their table is named for them, so that
+            an array of jobs writes a table each.
+        metabolites: those to take, by any of their names; all if empty.
+        ratios: those to make, too, such as "tCho/NAA", of all maps; the usual ones that the maps allow if empty, none
+            if None.
+        reference: give those in multiples of their median in the "brain", or in a label image, which this pattern finds
+            in each patient's folder, such as "anat/*_dseg.nii.gz".
+        mirror: whether the same place on the brain's other side is meant instead.
+        uncertainty: whether each result has its uncertainty beside it.
+
+    Raises:
+        InputError: for a study without patients, participants that it has not, an output folder that can't be written
+            or that holds input, unknown metabolites, what is no ratio, a reference without
+            ratios or without a meaning, and sharpness outside its range.
+    """
+    study, output = Path(study), Path(output)
+    wanted = [sharpness] if isinstance(sharpness, (int, float, str)) else sharpness
+    values = list(dict.fromkeys(check_sharpness(value) for value in wanted))
+    if not values:
+        raise InputError("There is no sharpness to super-resolve at: give at least one value from 0 to 0.1.")
+    wanted_ratios = [Ratio.parse(text) for text in ratios or ()]
+    tissue = parse_reference(reference, mirror, ratios is not None)
+    names = {resolve_metabolite(name) for name in metabolites}
+    labels = list(dict.fromkeys(label.removeprefix("sub-") for label in participants))
+    patients = find_patients(study)
+    inputs = {study.resolve()} | {
+        folder.resolve()
+        for patient in patients
+        for folder in (patient.folder, *(path.parent for path in (*patient.t1, *patient.flair, *dict(patient.maps))))
+    }
+    if output.resolve() in inputs:
+        raise InputError(f"The output folder '{output}' is the study's folder or a patient's: choose another.")
+    tasks = _tasks(patients, output, values, names)
+    if ratios is not None:
+        tasks = [[*own, *ratio_tasks(own[0].patient, output, values, wanted_ratios, tissue)] for own in tasks]
+    if uncertainty:
+        tasks = [[replace(task, uncertainty=True) for task in own] for own in tasks]
+    if labels:
+        tasks = _of_participants(tasks, labels, study)
+    make_folder(output)
+    describe_dataset(output)
+    table = f"batch_{'_'.join(f'sub-{label}' for label in labels)}.tsv" if labels else TABLE
+    return BatchPlan(study, output, tuple(map(tuple, tasks)), output / table)
+
+
+def _tasks(
+    patients: list[PatientFiles], output: Path, sharpness: list[float], metabolites: set[str]
+) -> list[list[Task]]:
+    """What is to do, patient by patient: patients without maps have one task without; those with others only, none."""
+    maps_by_output: dict[str, set[Path]] = {}
+    tasks = []
+    for patient in patients:
+        of_patient = []
+        for path, metabolite in patient.maps:
+            for value in sharpness if not metabolites or metabolite in metabolites else ():
+                target = output / output_name(patient, path, metabolite, value)
+                # Without regard to case, as on some file systems.
+                rivals = maps_by_output.setdefault(str(target).casefold(), set())
+                rivals.add(path)
+                of_patient.append(Task(patient, path, metabolite, value, target, rivals))
+        if of_patient or not patient.maps:
+            tasks.append(of_patient or [Task(patient)])
+    if not tasks:
+        raise InputError(f"The study has no map of {', '.join(sorted(metabolites))}: name other metabolites.")
+    return tasks
+
+
+def _of_participants(tasks: list[list[Task]], labels: list[str], study: Path) -> list[list[Task]]:
+    found = {label: [own for own in tasks if _label(own[0]) == label] for label in labels}
+    missing = [label for label, own in found.items() if not own]
+    if missing:
+        there = sorted({_label(own[0]) for own in tasks})
+        few = ", ".join(there[:5]) + (" and so on" if len(there) > 5 else "")
+        raise InputError(f"'{study}' has no participant {', '.join(missing)}: it has {few}.")
+    return [own for label in labels for own in found[label]]
+
+
+def _label(task: Task) -> str:
+    """The participant's label, without "sub-"."""
+    return task.patient.place.split("/")[0].removeprefix("sub-")

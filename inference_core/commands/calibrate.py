@@ -1,0 +1,120 @@
+"""Calibrate how sure weights' results are, on simulated patients: `mrsi-superres calibrate`."""
+
+import argparse
+import json
+from pathlib import Path
+
+#: Simulated patients that neither train, validate nor test weights: to fit, to conform, and to measure on.
+_FIRST_SEED = 5_000_000
+_RESOLUTIONS = (8, 12, 16, 20, 24, 28, 32)
+_SHARPNESSES = (0.0, 0.03, 0.1)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("--weights", type=Path, help="weights to calibrate, instead of the default ones (.safetensors)")
+    parser.add_argument(
+        "--patients",
+        type=int,
+        nargs=3,
+        default=(40, 20, 20),
+        metavar=("FIT", "CONFORM", "TEST"),
+        help="simulated patients to fit on, to set the intervals' widths on, and to measure on (40 20 20)",
+    )
+    parser.add_argument("--slices", type=int, default=2, help="slices of each patient (2)")
+    parser.add_argument(
+        "--first-seed", type=int, default=_FIRST_SEED, help=f"of the simulated patients ({_FIRST_SEED})"
+    )
+    parser.add_argument("--device", help="cpu, cuda or mps (the fastest there is)")
+    parser.add_argument("--output", type=Path, help="JSON file to write (beside the weights, where it is looked for)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Fit, measure, write the calibration, and print the shares of true values that the intervals hold."""
+    from tqdm import tqdm
+
+    from inference_core.errors import InputError
+    from inference_core.imaging.writing import atomic_path, check_folder
+    from inference_core.inference.super_resolver import SuperResolver
+    from inference_core.inference.uncertainty.calibration import EVIDENCE, calibration_path
+    from inference_core.research.calibration.fit import conform, coverage, fit_coefficients
+    from inference_core.research.calibration.samples import Samples, sample_patient
+    from inference_core.research.data.simulated import SimulatedSlices
+    from inference_core.terms.conditions import METABOLITES
+
+    if min(arguments.patients) < 1 or arguments.slices < 1:
+        raise InputError("--patients and --slices must be at least 1: there is nothing to calibrate on otherwise.")
+    resolver = SuperResolver.load(arguments.weights, arguments.device)
+    output = arguments.output or calibration_path(resolver.weights.path)
+    check_folder(output.parent)
+    print(f"Device: {resolver.device} ({resolver.device_reason})")
+    seeds = range(arguments.first_seed, arguments.first_seed + sum(arguments.patients))
+    sampled = [
+        # Half of them as in the paper's data, half far beyond.
+        sample_patient(
+            resolver, SimulatedSlices(seed, arguments.slices, varied=bool(seed % 2)), _resolutions(seed), _SHARPNESSES
+        )
+        for seed in tqdm(seeds, unit="patient")
+    ]
+    fitted_on, conformed_on, _ = arguments.patients
+    fitting, conforming, testing = (
+        Samples.concatenate(part)
+        for part in (
+            sampled[:fitted_on],
+            sampled[fitted_on : fitted_on + conformed_on],
+            sampled[fitted_on + conformed_on :],
+        )
+    )
+    candidates = {"level alone": EVIDENCE[:1], "level and spread": EVIDENCE[:2], "all evidence": EVIDENCE}
+    found = {name: conform(conforming, fit_coefficients(fitting, used)) for name, used in candidates.items()}
+    measured = {name: coverage(testing, *pair) for name, pair in found.items()}
+    measured = {"spread as it is": coverage(testing, *_spread_as_it_is())} | measured
+    for name, groups in measured.items():
+        print(f"\n{name}: share of true values inside the intervals, mean half-width of the 68 % one over the level")
+        for group, shares in groups.items():
+            print(f"  {group:12} 68 %: {shares['68 %']:.3f}  95 %: {shares['95 %']:.3f}  width {shares['width']:.3f}")
+    coefficients, factor = found["all evidence"]
+    by_metabolite = {
+        name: dict(zip(EVIDENCE, rows.round(4).tolist(), strict=True))
+        for name, rows in zip(METABOLITES, coefficients, strict=True)
+    }
+    content = {
+        "description": "Intervals around super-resolved values, calibrated on simulated patients: for research only.",
+        "weights_sha256": resolver.weights.sha256,
+        "command": _command(arguments),
+        "coefficients": by_metabolite,
+        "factor_95": round(factor, 4),
+        "coverage": {name: _rounded(groups) for name, groups in measured.items()},
+    }
+    with atomic_path(output) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(f"\n{output}")
+    return 0
+
+
+def _resolutions(seed: int) -> list[int]:
+    """Three of the n, other ones for the next patient."""
+    return [_RESOLUTIONS[(seed + step) % len(_RESOLUTIONS)] for step in (0, 2, 4)]
+
+
+def _spread_as_it_is():
+    """The intervals that the spread over mirrored slices gives if it is taken for a normal distribution's."""
+    import numpy as np
+
+    from inference_core.inference.uncertainty.calibration import EVIDENCE
+    from inference_core.terms.conditions import METABOLITES
+
+    coefficients = np.zeros((len(METABOLITES), len(EVIDENCE), 3))
+    coefficients[:, [index for index, name in enumerate(EVIDENCE) if name != "spread"], 0] = -60.0
+    return coefficients, 1.96
+
+
+def _rounded(groups: dict) -> dict:
+    return {group: {key: round(value, 4) for key, value in shares.items()} for group, shares in groups.items()}
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    patients = " ".join(map(str, arguments.patients))
+    return (
+        f"mrsi-superres calibrate --patients {patients} --slices {arguments.slices} --first-seed {arguments.first_seed}"
+    )

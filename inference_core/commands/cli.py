@@ -1,0 +1,73 @@
+"""The command line: `mrsi-superres COMMAND`."""
+
+import argparse
+import sys
+import warnings
+from collections.abc import Callable
+from importlib import import_module
+
+from inference_core import __version__
+from inference_core.errors import InputError, InputWarning
+
+#: Each command, the module that runs it, and its line in the help.
+_COMMANDS = {
+    "predict": ("inference_core.commands.predict", "super-resolve one metabolite map"),
+    "batch": ("inference_core.commands.batch", "super-resolve a whole study, on this machine or a cluster"),
+    "prepare": ("inference_core.commands.prepare", "prepare a study: LCModel output, T1 and FLAIR to filtered maps"),
+    "demo": ("inference_core.commands.demo", "super-resolve the bundled simulated patient and draw the figures"),
+    "regions": ("inference_core.commands.regions", "metabolites and ratios in regions, with uncertainties, as a table"),
+    "report": ("inference_core.commands.report", "a patient on one page: maps, ratios, regions, uncertainties"),
+    "phantom": ("inference_core.commands.phantom", "write simulated patients as folders of NIfTI files"),
+    "train": ("inference_core.commands.train", "train the network on a folder of patients or on simulated ones"),
+    "benchmark": ("inference_core.commands.benchmark", "measure how fast everything is on this machine"),
+    "reproduce": ("inference_core.commands.reproduce", "reproduce the paper's table and figures, with a report"),
+    "calibrate": ("inference_core.commands.calibrate", "calibrate how sure the results are, on simulated patients"),
+    "evaluate": ("inference_core.commands.evaluate", "measure the network against methods that need no training"),
+}
+
+
+def run_command(run: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
+    """Run a command; what is wrong with the user's input ends in one sentence and status 2, without a traceback."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", InputWarning)
+        default = warnings.showwarning
+
+        def show(message, category, *rest, **options):
+            if issubclass(category, InputWarning):
+                print(f"Warning: {message}", file=sys.stderr)
+            else:
+                default(message, category, *rest, **options)
+
+        warnings.showwarning = show
+        try:
+            return run(arguments)
+        except InputError as error:
+            print(f"Error: {error}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print("Stopped.", file=sys.stderr)
+            return 130
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line with `argv`, or the process's arguments; returns the exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(
+        prog="mrsi-superres",
+        description="Super-resolve MR spectroscopic imaging maps. For research, not for diagnosis.",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    chosen = next((word for word in argv if not word.startswith("-")), None)
+    for name, (module, line) in _COMMANDS.items():
+        command = commands.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
+        if name == chosen:
+            implementation = import_module(module)
+            implementation.add_arguments(command)
+            command.set_defaults(run=implementation.run)
+    arguments = parser.parse_args(argv)
+    return run_command(arguments.run, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""Maps as the command line names them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from inference_core.errors import InputError
+
+#: How `map_files` reads an argument, for a command's help.
+MAP_METAVAR = "[METABOLITE=]MAP"
+
+
+def map_files(given: Sequence[str]) -> dict[str, Path]:
+    """Files of a patient's maps by metabolite, in the paper's order, from "NAA.nii.gz", "NAA=map1.nii.gz" and the like.
+
+    Raises:
+        InputError: for a file whose name tells no metabolite, or two of one.
+    """
+    from inference_core.terms.conditions import METABOLITES, resolve_metabolite
+    from inference_core.terms.naming import guess_metabolite
+
+    files: dict[str, Path] = {}
+    for text in given:
+        told, separator, path = text.partition("=")
+        if not separator:
+            told, path = guess_metabolite(Path(text).name), text
+            if told is None:
+                raise InputError(
+                    f"The map '{text}' does not tell its metabolite: write NAA={text}, or whichever it is."
+                )
+        name = resolve_metabolite(told)
+        if name in files:
+            raise InputError(f"'{files[name]}' and '{path}' are both maps of {name}: leave one out.")
+        files[name] = Path(path)
+    return {name: files[name] for name in METABOLITES if name in files}
+
+
+def check_one_patient(files: Sequence[Path]) -> None:
+    """Refuse images that are named for different patients, as BIDS has it.
+
+    Raises:
+        InputError: if they are.
+    """
+    from inference_core.terms.naming import subject_of
+
+    named = {subject: path for path in files if (subject := subject_of(path.name))}
+    if len(named) > 1:
+        names = " and ".join(f"'{path}'" for path in list(named.values())[:2])
+        raise InputError(f"{names} are named for different patients: give images of one.")

@@ -1,0 +1,143 @@
+"""A patient with regions, as the commands `regions` and `report` are given one."""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inference_core.commands.map_arguments import MAP_METAVAR
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
+
+    from inference_core.inference.patient_result import PatientResult
+    from inference_core.inference.super_resolver import SuperResolver
+    from inference_core.regions.table import RegionRow
+    from inference_core.terms.ratios import Ratio
+
+
+def add_patient_arguments(parser: argparse.ArgumentParser, labels_required: bool) -> None:
+    """The arguments that `open_patient` takes."""
+    parser.add_argument(
+        "--maps",
+        nargs="+",
+        required=True,
+        metavar=MAP_METAVAR,
+        help="low-resolution maps of one patient; the metabolite is taken from the file's name unless it is given",
+    )
+    parser.add_argument("--t1", type=Path, required=True, help="T1-weighted image of the same patient, co-registered")
+    parser.add_argument("--flair", type=Path, required=True, help="FLAIR image of the same patient, co-registered")
+    parser.add_argument(
+        "--labels", type=Path, required=labels_required, help="label image: each number above 0 is a region"
+    )
+    parser.add_argument("--names", nargs="+", default=(), metavar="NUMBER=NAME", help="names of the regions")
+    parser.add_argument("--mirror", action="store_true", help="each region's counterpart on the other side, too")
+    parser.add_argument(
+        "--ratios", nargs="*", metavar="RATIO", help='such as tCho/NAA or "(Gly + Gln)/tCr" (the usual ones)'
+    )
+    parser.add_argument("--sharpness", type=float, default=0.0, help="lambda, 0 to 0.1; 0 to 0.03 is recommended (0)")
+    parser.add_argument("--weights", type=Path, help="weights to use instead of the default ones (.safetensors)")
+    parser.add_argument("--device", help="cpu, cuda or mps (the fastest there is)")
+
+
+@dataclass(frozen=True)
+class GivenPatient:
+    """What the arguments name, read.
+
+    Attributes:
+        files: of the maps, by metabolite.
+        maps, t1, flair: the images.
+        ratios: wanted.
+        regions: images above 0 inside, by name; none without a label image.
+        sharpness: lambda.
+        resolver: what super-resolves.
+    """
+
+    files: "dict[str, Path]"
+    maps: "dict[str, sitk.Image]"
+    t1: "sitk.Image"
+    flair: "sitk.Image"
+    ratios: "list[Ratio]"
+    regions: "dict[str, sitk.Image]"
+    sharpness: float
+    resolver: "SuperResolver"
+
+    def super_resolve(
+        self, progress: Callable[[int, int], None] | None = None, certain: bool = True
+    ) -> "PatientResult":
+        """All of the maps.
+
+        Args:
+            progress: as `super_resolve_patient` takes it.
+            certain: whether their uncertainties are wanted.
+
+        Warns:
+            InputWarning: if they are, and the weights have no calibration.
+        """
+        import warnings
+
+        from inference_core.errors import InputError, InputWarning
+        from inference_core.inference.patient_result import super_resolve_patient
+        from inference_core.inference.uncertainty.calibration import load_calibration
+
+        calibration = None
+        if certain:
+            try:
+                calibration = load_calibration(self.resolver.weights)
+            except InputError as error:
+                warnings.warn(f"There are no uncertainties: {error}", InputWarning, stacklevel=2)
+        images = self.maps, self.t1, self.flair
+        return super_resolve_patient(self.resolver, *images, self.sharpness, calibration, progress)
+
+    def rows(self, result: "PatientResult") -> "list[RegionRow]":
+        """What is in the regions.
+
+        Raises:
+            InputError: as `region_rows`.
+        """
+        from inference_core.regions.table import region_rows
+
+        return region_rows(result, self.regions, self.ratios)
+
+
+def open_patient(arguments: argparse.Namespace) -> GivenPatient:
+    """Read what the arguments name.
+
+    Raises:
+        InputError: for files that can't be read, unknown metabolites, ratios without their maps, labels that are no
+            regions, or a T1 whose middle can't be found.
+    """
+    from inference_core.commands.map_arguments import check_one_patient, label_images, map_files
+    from inference_core.errors import InputError
+    from inference_core.imaging.mirror import mirror_transform, mirrored
+    from inference_core.imaging.reading import read_image
+    from inference_core.inference.super_resolver import SuperResolver
+    from inference_core.terms.conditions import check_sharpness
+
+    sharpness = check_sharpness(arguments.sharpness)
+    if arguments.labels is None and (arguments.names or arguments.mirror):
+        raise InputError("--names and --mirror are about regions: name their label image with --labels.")
+    files = map_files(arguments.maps)
+    check_one_patient([*files.values(), arguments.t1, arguments.flair])
+    ratios = _ratios(arguments.ratios, files)
+    regions = {} if arguments.labels is None else label_images(arguments.labels, arguments.names)
+    maps = {name: read_image(path, "map") for name, path in files.items()}
+    t1, flair = read_image(arguments.t1, "T1"), read_image(arguments.flair, "FLAIR")
+    if arguments.mirror:
+        other_side = mirror_transform(t1)
+        regions |= {f"{name}, mirrored": mirrored(region, other_side, t1) for name, region in regions.items()}
+    resolver = SuperResolver.load(arguments.weights, arguments.device)
+    print(f"Device: {resolver.device} ({resolver.device_reason})")
+    return GivenPatient(files, maps, t1, flair, ratios, regions, sharpness, resolver)
+
+
+def _ratios(wanted: list[str] | None, files: dict[str, Path]) -> "list[Ratio]":
+    from inference_core.terms.ratios import STANDARD_RATIOS, Ratio
+
+    if wanted is None:
+        return [ratio for ratio in STANDARD_RATIOS if set(ratio.metabolites) <= set(files)]
+    ratios = [Ratio.parse(text) for text in wanted]
+    for ratio in ratios:
+        ratio.require(files)
+    return ratios

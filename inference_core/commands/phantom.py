@@ -1,0 +1,36 @@
+"""Write simulated patients: `mrsi-superres phantom`."""
+
+import argparse
+from pathlib import Path
+
+from inference_core.commands.subject_arguments import add_subject_arguments, chosen_subject
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("--output", type=Path, required=True, help="folder of the study; made if it does not exist")
+    parser.add_argument("--patients", type=int, default=1, help="how many (1)")
+    parser.add_argument("--first-seed", type=int, default=1, help="seed, and number, of the first patient (1)")
+    parser.add_argument("--n", type=int, nargs="*", default=[16, 20, 24, 28, 32], help="low resolutions (16 20 ... 32)")
+    parser.add_argument("--slices", type=int, help="write only so many slices from the middle (all)")
+    add_subject_arguments(parser)
+    parser.add_argument("--single", action="store_true", help="one patient straight into the folder, as a lone sample")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the patients into the folder."""
+    from tqdm import tqdm
+
+    from inference_core.errors import InputError
+    from inference_core.imaging.writing import make_folder
+    from inference_core.research.phantom import simulate_patient, write_study
+
+    if arguments.patients < 1 or (arguments.single and arguments.patients > 1):
+        raise InputError(f"{arguments.patients} patients can't be written: give 1 or more, and 1 with --single.")
+    subject = chosen_subject(arguments)
+    output = make_folder(arguments.output)
+    seeds = range(arguments.first_seed, arguments.first_seed + arguments.patients)
+    for seed in tqdm(seeds, unit="patient"):
+        write_study(simulate_patient(seed, subject), output, arguments.n, arguments.slices, arguments.single)
+    print(f"{output}: {len(seeds)} simulated patients")
+    return 0

@@ -1,0 +1,43 @@
+"""The commands' arguments that name a subject to make simulated patients from."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from inference_core.research.phantom.subject import Subject
+
+_TISSUES = ("grey", "white", "csf")
+
+
+def add_subject_arguments(parser: argparse.ArgumentParser) -> None:
+    """`--anatomy` and the tissue maps that go with it."""
+    group = parser.add_argument_group(
+        "anatomy", "make simulated patients from a subject's brain instead of the MNI152 templates"
+    )
+    group.add_argument("--anatomy", type=Path, metavar="T1", help="the subject's T1, skull-stripped")
+    for tissue in _TISSUES:
+        name = tissue.upper() if tissue == "csf" else f"{tissue} matter"
+        group.add_argument(f"--{tissue}", type=Path, metavar="FILE", help=f"fractions of {name}, in the T1's space")
+    group.add_argument("--flair", type=Path, metavar="FILE", help="FLAIR, or T2 in its place, in the T1's space")
+
+
+def chosen_subject(arguments: argparse.Namespace) -> "Subject | None":
+    """The subject that the arguments name, or None.
+
+    Raises:
+        InputError: if some of the files are not named, or are not there.
+    """
+    from inference_core.errors import InputError
+    from inference_core.research.phantom.subject import Subject
+
+    named = {name: getattr(arguments, name) for name in ("anatomy", *_TISSUES, "flair")}
+    if not any(named.values()):
+        return None
+    missing = [f"--{name}" for name in ("anatomy", *_TISSUES) if not named[name]]
+    if missing:
+        raise InputError(f"A subject's anatomy needs {' and '.join(missing)}, too: name its T1 and all tissue maps.")
+    for name, path in named.items():
+        if path and not path.is_file():
+            raise InputError(f"There is no file '{path}' for --{name}: check the path.")
+    return Subject(named["anatomy"], *(named[tissue] for tissue in _TISSUES), named["flair"])

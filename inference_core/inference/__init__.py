@@ -1,0 +1,1 @@
+"""Images in, images out: super-resolution and its uncertainty."""

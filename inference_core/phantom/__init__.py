@@ -1,6 +1,0 @@
-"""Simulated patients: anatomy, tumour, metabolism and acquisition, reproducible from a seed."""
-
-from inference_core.phantom.patient import SimulatedPatient, SliceStack, simulate_patient
-from inference_core.phantom.study import write_study
-
-__all__ = ["SimulatedPatient", "SliceStack", "simulate_patient", "write_study"]

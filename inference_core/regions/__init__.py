@@ -1,0 +1,1 @@
+"""What is in a region: statistics and tables."""

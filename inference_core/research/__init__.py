@@ -1,0 +1,1 @@
+"""What developers use: simulated patients, training, evaluation, calibration, reproduction, benchmarks."""

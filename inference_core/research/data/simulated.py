@@ -1,0 +1,101 @@
+"""Slices of simulated patients, for training and evaluation without a scanner."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from inference_core.research.data.cohort import code_fingerprint, read_into_memory
+from inference_core.research.data.slice_set import SliceSet
+from inference_core.research.phantom.subject import Subject
+
+#: What a simulated patient's slices are made with.
+_SIMULATOR = ("terms/conditions.py", "research/data/simulated.py", "research/phantom")
+
+
+@dataclass(frozen=True)
+class Lesions:
+    """Where simulated slices have lesions.
+
+    Attributes:
+        tumour: `(slice, 64, 64)` bool.
+        silent: spots that MRI does not show, `(metabolite, slice, 64, 64)`: 1 raised, -1 lowered, else 0.
+    """
+
+    tumour: np.ndarray
+    silent: np.ndarray
+
+
+def simulate_slices(
+    seed: int, count: int | None = None, subject: Subject | None = None, varied: bool = False
+) -> SliceSet:
+    """`count` slices (all if None) of the patient that `simulate_patient` makes of the other arguments."""
+    from inference_core.research.phantom import simulate_patient
+
+    stack = simulate_patient(seed, subject, varied).slices(count)
+    return SliceSet(
+        t1=stack.t1.astype(np.float16),
+        flair=stack.flair.astype(np.float16),
+        acquired=stack.acquired,
+        target=stack.truth,
+        valid=stack.mask,
+        patient=np.full(len(stack.t1), seed),
+    )
+
+
+@dataclass(frozen=True)
+class SimulatedSlices:
+    """A simulated patient as one of a cohort.
+
+    Attributes:
+        seed: the patient's.
+        count: slices; all if None.
+        subject: whose brain the patient's is made from; the templates if None.
+        varied: as `simulate_patient`.
+    """
+
+    seed: int
+    count: int | None = None
+    subject: Subject | None = None
+    varied: bool = False
+
+    @property
+    def name(self) -> str:
+        """Of the file that keeps the slices, without extension."""
+        kind = ("-subject" if self.subject else "") + ("-varied" if self.varied else "")
+        return f"simulated-{self.seed:06d}-{self.count or 'all'}{kind}"
+
+    def origin(self) -> dict[str, Any]:
+        """All that the slices depend on."""
+        origin = {"seed": self.seed, "slices": self.count, "simulator": code_fingerprint(*_SIMULATOR)}
+        return origin | ({"subject": self.subject.fingerprint} if self.subject else {})
+
+    def slices(self) -> SliceSet:
+        """Simulate them."""
+        return simulate_slices(self.seed, self.count, self.subject, self.varied)
+
+    def lesions(self) -> Lesions:
+        """What is known of the same slices' lesions."""
+        from inference_core.research.phantom import simulate_patient
+
+        stack = simulate_patient(self.seed, self.subject, self.varied).slices(self.count)
+        return Lesions(stack.tumour, stack.silent)
+
+
+def simulate_cohort(
+    seeds: Iterable[int],
+    count: int | None = None,
+    processes: int | None = None,
+    progress: Callable[[Iterable], Iterable] = iter,
+) -> SliceSet:
+    """Slices of the simulated patients of `seeds`, simulated side by side.
+
+    Args:
+        seeds: the patients' seeds.
+        count: slices a patient; all if None.
+        processes: how many to simulate at once; as many as there are cores if None.
+        progress: wraps the patients as they come, such as `tqdm.tqdm`.
+    """
+    cohort = [SimulatedSlices(seed, count) for seed in seeds]
+    return read_into_memory(cohort, processes, lambda patients, total: progress(patients))

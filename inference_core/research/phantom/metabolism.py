@@ -1,0 +1,187 @@
+"""Concentrations of the seven metabolites, as functions of head coordinates.
+
+Levels in healthy tissue, in mM, are approximately after Pouwels and Frahm 1998 (Magn Reson Med 39:53; quantitative
+regional 1H MRS) and de Graaf, *In Vivo NMR Spectroscopy* (Wiley): similar NAA in grey and white matter, more tCr,
+Glu and Gln in grey matter, more tCho in white matter. The ratios agree in kind with 7 T FID-MRSI maps (Hingerl et
+al. 2020, Invest Radiol 55:239). Glycine, which longer echo times at lower field hide beneath Ins, is set to about 1 mM.
+
+Changes in high-grade glioma are approximately after 7 T FID-MRSI (Hangel et al. 2020, NeuroImage Clin 28:102433):
+tCho, Gly and Gln raised, NAA lowered strongly, tCr and Glu mildly, Ins raised around the tumour and variable in it.
+The numbers are ranges to draw from, wider than any one study, not measurements.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from inference_core.research.phantom.anatomy import Tissue
+from inference_core.research.phantom.contrast import Spot, reached
+from inference_core.research.phantom.fields import Field
+from inference_core.research.phantom.tumour import Zones
+from inference_core.terms.conditions import METABOLITES
+
+
+@dataclass(frozen=True)
+class _Behaviour:
+    """How one metabolite varies.
+
+    Attributes:
+        gm, wm: levels, mM.
+        rim, infiltration, necrosis: ranges of the factor on the mean level.
+        gradient: range of the relative change from the back to the front of the brain.
+        coarse, fine: amplitudes of the smooth and the local variation.
+        grain: range of the local variation's correlation length, mm.
+    """
+
+    gm: float
+    wm: float
+    rim: tuple[float, float]
+    infiltration: tuple[float, float]
+    necrosis: tuple[float, float]
+    gradient: tuple[float, float]
+    coarse: float
+    fine: float
+    grain: tuple[float, float]
+
+
+_BEHAVIOUR = {
+    "tCho": _Behaviour(1.3, 1.6, (1.5, 3.0), (1.05, 1.6), (0.1, 0.7), (0.1, 0.5), 0.08, 0.07, (5, 8)),
+    "tCr": _Behaviour(7.0, 5.6, (0.5, 0.9), (0.8, 1.0), (0.05, 0.35), (-0.2, 0.1), 0.06, 0.05, (5, 8)),
+    "NAA": _Behaviour(8.9, 7.9, (0.1, 0.45), (0.55, 0.9), (0.03, 0.2), (-0.2, 0.2), 0.06, 0.05, (4, 8)),
+    "Gly": _Behaviour(1.1, 0.8, (2.0, 5.0), (1.1, 2.0), (0.3, 1.3), (-0.2, 0.2), 0.15, 0.06, (9, 16)),
+    "Gln": _Behaviour(3.3, 2.0, (1.4, 3.0), (1.05, 1.7), (0.2, 0.9), (-0.15, 0.25), 0.10, 0.08, (4, 8)),
+    "Glu": _Behaviour(9.0, 6.2, (0.35, 0.8), (0.65, 1.0), (0.1, 0.4), (-0.2, 0.1), 0.07, 0.05, (4, 7)),
+    "Ins": _Behaviour(4.7, 4.0, (0.5, 1.8), (1.1, 1.9), (0.1, 0.6), (-0.3, 0.3), 0.12, 0.07, (6, 10)),
+}
+
+#: What raises and lowers metabolites together in spots that look like a tumour.
+_TUMOUR_SIGN = {"tCho": 1, "tCr": -1, "NAA": -1, "Gly": 1, "Gln": 1, "Glu": -1, "Ins": 1}
+
+
+@dataclass(frozen=True)
+class Metabolism:
+    """One patient's concentrations, in institutional units.
+
+    Attributes:
+        gm, wm, csf: levels, `(metabolite,)`.
+        rim, infiltration, necrosis: factors on the mean level, `(metabolite,)`.
+        gradient: relative change per mm towards the front, `(metabolite,)`.
+        coarse, fine: amplitudes and fields of the smooth and the local variation, one each a metabolite.
+        patchiness: amplitude of the variation within the rim, `(metabolite,)`.
+        reception: amplitude and field of what the coils add to all maps alike.
+        spots: for each metabolite, the spots that MRI does not show, in relative `amount`.
+    """
+
+    gm: np.ndarray
+    wm: np.ndarray
+    csf: np.ndarray
+    rim: np.ndarray
+    infiltration: np.ndarray
+    necrosis: np.ndarray
+    gradient: np.ndarray
+    coarse: tuple[tuple[float, Field], ...]
+    fine: tuple[tuple[float, Field], ...]
+    patchiness: np.ndarray
+    reception: tuple[float, Field]
+    spots: tuple[tuple[Spot, ...], ...]
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, spots: tuple[tuple[Spot, ...], ...], varied: bool = False) -> "Metabolism":
+        """A random patient's metabolism, with the given `spots` for each metabolite.
+
+        Levels of grey and white matter and CSF of `varied` ones relate to each other in any way: what a network must
+        read from the low-resolution map rather than know.
+        """
+        behaviours = [_BEHAVIOUR[name] for name in METABOLITES]
+        count = len(behaviours)
+        # Institutional units depend on the scanner: their scale means nothing.
+        gain = np.exp(rng.uniform(np.log(0.3), np.log(6.0)))
+        level = gain * np.exp(rng.normal(0, 0.12, count))
+        ratio = np.exp(rng.normal(0, 0.07, count))
+        # Spawned, so that what is drawn after stays the same.
+        unusual = rng.spawn(1)[0]
+        if varied:
+            ratio *= np.exp(unusual.normal(0, 0.18, count))
+        gm = level * ratio * [behaviour.gm for behaviour in behaviours]
+        wm = level / ratio * [behaviour.wm for behaviour in behaviours]
+
+        def factors(part: str) -> np.ndarray:
+            return np.array([rng.uniform(*getattr(behaviour, part)) for behaviour in behaviours])
+
+        return cls(
+            gm=gm,
+            wm=wm,
+            csf=gm * (rng.uniform(0.02, 0.12, count) + (unusual.uniform(0, 0.15) if varied else 0.0)),
+            rim=factors("rim"),
+            infiltration=factors("infiltration"),
+            necrosis=factors("necrosis"),
+            gradient=factors("gradient") / 170.0,
+            coarse=tuple(
+                (behaviour.coarse * rng.uniform(0.5, 1.5), Field.draw(rng, rng.uniform(16, 40)))
+                for behaviour in behaviours
+            ),
+            fine=tuple(
+                (behaviour.fine * rng.uniform(0.5, 1.5), Field.draw(rng, rng.uniform(*behaviour.grain)))
+                for behaviour in behaviours
+            ),
+            patchiness=rng.uniform(0.1, 0.35, count),
+            reception=(rng.uniform(0.02, 0.08), Field.draw(rng, rng.uniform(50, 80))),
+            spots=spots,
+        )
+
+    @property
+    def level(self) -> np.ndarray:
+        """Mean of the grey- and white-matter levels, `(metabolite,)`, institutional units."""
+        return (self.gm + self.wm) / 2
+
+    def concentration(self, points: np.ndarray, tissue: Tissue, zones: Zones) -> np.ndarray:
+        """Concentrations at `points` `(point, 3)`: float32 `(metabolite, point)`, 0 outside the brain."""
+        left = 1 - zones.necrosis - zones.rim
+        front = tissue.front + 18.0
+        amplitude, field = self.reception
+        everywhere = tissue.brain * np.exp(amplitude * field(points))
+        ill = np.flatnonzero(zones.rim > 1e-3)
+        result = np.empty((len(METABOLITES), len(points)), dtype=np.float32)
+        for index in range(len(METABOLITES)):
+            value = self.gm[index] * tissue.gm + self.wm[index] * tissue.wm
+            variation = self.gradient[index] * front
+            local = None
+            for amplitude, field in (self.coarse[index], self.fine[index]):
+                local = field(points)
+                variation += amplitude * local
+            value *= np.exp(variation) * (1 + (self.infiltration[index] - 1) * zones.infiltration)
+            for spot, near, profile in reached(points, self.spots[index]):
+                # Half of a raised spot is independent of the tissue, so that it shows in all of it alike.
+                base = value[near]
+                if spot.amount > 0:
+                    base = 0.5 * (base + self.level[index] * (1 - tissue.csf[near]))
+                value[near] += spot.amount * profile * base
+            value += self.csf[index] * tissue.csf
+            value *= left
+            value += self.level[index] * self.necrosis[index] * zones.necrosis
+            patches = np.maximum(1 + self.patchiness[index] * local[ill], 0.2)
+            value[ill] += self.level[index] * self.rim[index] * zones.rim[ill] * patches
+            result[index] = value * everywhere
+        return result
+
+
+def draw_silent_spots(rng: np.random.Generator, centres: np.ndarray) -> tuple[tuple[Spot, ...], ...]:
+    """Spots at the given `centres` `(spot, 3)` that only metabolism shows: for each metabolite, a tuple of spots.
+
+    Some change one metabolite, some a few independently, and some all as a tumour does.
+    """
+    spots: list[list[Spot]] = [[] for _ in METABOLITES]
+    for centre in centres:
+        radius = float(rng.uniform(3.0, 10.0))
+        kind = rng.random()
+        if kind < 0.3:
+            signs = {int(rng.integers(len(METABOLITES))): int(rng.choice([-1, 1]))}
+        elif kind < 0.75:
+            chosen = rng.choice(len(METABOLITES), size=int(rng.integers(2, 5)), replace=False)
+            signs = {int(index): int(rng.choice([-1, 1])) for index in chosen}
+        else:
+            signs = {index: _TUMOUR_SIGN[name] for index, name in enumerate(METABOLITES) if rng.random() < 0.85}
+        for index, sign in signs.items():
+            amount = rng.uniform(0.4, 1.8) if sign > 0 else -rng.uniform(0.3, 0.8)
+            spots[index].append(Spot(centre, radius, float(amount)))
+    return tuple(tuple(group) for group in spots)

@@ -1,0 +1,201 @@
+"""A simulated patient as a folder of NIfTI files that looks like a real study's, with BIDS names."""
+
+import csv
+import io
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from inference_core.errors import InputError
+from inference_core.imaging.writing import atomic_path, check_folder, write_result
+from inference_core.research.phantom.acquisition import Grid
+from inference_core.research.phantom.patient import SimulatedPatient
+from inference_core.terms.conditions import METABOLITES, SUPER_RESOLVED_MATRIX
+
+_NOTICE = "Simulated data. No patient was scanned: not for diagnosis, and no evidence about any disease."
+_UNITS = "institutional units"
+#: Integer steps a unit of T1 or FLAIR, whose brightest normal tissue is about 1.
+_MRI_STEPS = 1000
+#: Seconds after which a lock is taken for one that a killed process left behind.
+_STALE_LOCK = 30.0
+
+
+def _image(array: np.ndarray, grid: Grid):
+    """`array` `(slice, row, column)` on `grid`, as a SimpleITK image."""
+    import SimpleITK as sitk
+
+    image = sitk.GetImageFromArray(array)
+    image.SetOrigin(grid.origin)
+    image.SetSpacing(grid.spacing)
+    image.SetDirection(np.ravel(grid.direction).tolist())
+    return image
+
+
+def low_resolution_grid(grid: Grid, n: int) -> Grid:
+    """The grid of an `n` x `n` map cut from the k-space of a map on `grid`: the first voxel's centre stays."""
+    column, row, thickness = grid.spacing
+    columns, rows, slices = grid.size
+    return Grid(grid.origin, (column * columns / n, row * rows / n, thickness), grid.direction, (n, n, slices))
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keeps other processes that write patients into `folder` from merging their rows at the same time."""
+    lock = folder / ".participants.lock"
+    while True:
+        try:
+            lock.touch(exist_ok=False)
+            break
+        except FileExistsError:
+            try:
+                age = time.time() - lock.stat().st_mtime
+            except FileNotFoundError:
+                continue
+            if age > _STALE_LOCK:
+                lock.unlink(missing_ok=True)
+            else:
+                time.sleep(0.05)
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+
+
+def _merge_participant(folder: Path, row: dict[str, Any]) -> Path:
+    """Add `row` to participants.tsv, or replace the participant's earlier one."""
+    path = folder / "participants.tsv"
+    with _locked(folder):
+        rows = {}
+        if path.exists():
+            rows = {old["participant_id"]: old for old in csv.DictReader(path.open(encoding="utf-8"), delimiter="\t")}
+        rows[row["participant_id"]] = row
+        columns = list(dict.fromkeys(key for each in rows.values() for key in each))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, delimiter="\t", restval="n/a", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows[name] for name in sorted(rows))
+        with atomic_path(path) as temporary:
+            temporary.write_text(text.getvalue(), encoding="utf-8")
+    return path
+
+
+def _describe_dataset(folder: Path, version: str) -> Path:
+    path = folder / "dataset_description.json"
+    description = {
+        "Name": "Simulated glioma patients with metabolite maps",
+        "BIDSVersion": "1.9.0",
+        "DatasetType": "raw",
+        "License": "Apache-2.0",
+        "Simulated": True,
+        "Notice": _NOTICE,
+        "GeneratedBy": [{"Name": "mrsi-superres phantom", "Version": version}],
+        "ReferencesAndLinks": ["Anatomy deformed from the MNI ICBM 2009a templates (Fonov et al. 2011)"],
+    }
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def _check_resolutions(resolutions: Sequence[int]) -> list[int]:
+    for n in resolutions:
+        if n != int(n) or not 4 <= n <= SUPER_RESOLVED_MATRIX:
+            raise InputError(f"Resolution {n} is not an integer from 4 to {SUPER_RESOLVED_MATRIX}: choose one that is.")
+    return [int(n) for n in resolutions]
+
+
+def write_study(
+    patient: SimulatedPatient,
+    folder: str | Path,
+    resolutions: Sequence[int] = (16, 20, 24, 28, 32),
+    slices: int | None = None,
+    single: bool = False,
+) -> list[Path]:
+    """Write a patient's T1, FLAIR and metabolite maps into `folder`.
+
+    ::
+
+        dataset_description.json, participants.tsv
+        sub-0007/anat/sub-0007_T1w.nii.gz, sub-0007_FLAIR.nii.gz          int16, on grids of their own
+        sub-0007/mrsi/sub-0007_res-high_desc-truth_NAA.nii.gz             64 x 64, without noise
+                      sub-0007_res-high_desc-acquired_NAA.nii.gz          64 x 64, with noise
+                      sub-0007_res-high_desc-valid_NAA.nii.gz             1 where the quality filter lets it count
+                      sub-0007_res-n16_desc-acquired_NAA.nii.gz           cut from the k-space of res-high_desc-acquired
+                      sub-0007_res-high_desc-tumour_mask.nii.gz           necrosis and rim
+
+    Each image has a JSON sidecar. Maps are in institutional units. Existing files of the same patient are replaced,
+    each at once; other patients in the folder stay.
+
+    Args:
+        patient: from `simulate_patient`.
+        folder: must exist.
+        resolutions: matrix sizes n of the low-resolution maps.
+        slices: write only so many neighbouring MRSI slices from the middle, and T1 and FLAIR around them; all if None.
+        single: write `anat` and `mrsi` straight into `folder`, without the files about the dataset: for a lone sample.
+
+    Returns:
+        The files, sidecars included.
+
+    Raises:
+        InputError: if the folder does not exist or can't be written, a resolution is not within 4 to 64, or the
+            patient does not have so many slices.
+    """
+    import torch
+
+    from inference_core import __version__
+    from inference_core.networks.kspace import low_resolution
+
+    folder = check_folder(folder)
+    resolutions = _check_resolutions(resolutions)
+    grid = patient.grid(slices)
+    subject = f"sub-{patient.seed:04d}"
+    place = folder if single else folder / subject
+    common = {"Simulated": True, "Notice": _NOTICE, "Seed": patient.seed, "SoftwareVersion": __version__}
+    written: list[Path] = []
+
+    def write(kind: str, name: str, array: np.ndarray, where: Grid, **details: Any) -> None:
+        path = place / kind / f"{subject}_{name}.nii.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        written.extend([path, write_result(_image(array, where), path, common | details)])
+
+    for name, volume in (("T1w", patient.t1_volume), ("FLAIR", patient.flair_volume)):
+        values, native = volume(grid)
+        steps = np.rint(values * _MRI_STEPS).astype(np.int16)
+        write("anat", name, steps, native, Modality="MR", SkullStripped=True)
+
+    stack = patient.middle_slices(slices)
+    tumour = stack.tumour.astype(np.uint8)
+    write("mrsi", "res-high_desc-tumour_mask", tumour, grid, Description="1 in the tumour's necrosis and rim.")
+    for index, metabolite in enumerate(METABOLITES):
+        about = {"Metabolite": metabolite, "Units": _UNITS}
+        full = about | {"n": SUPER_RESOLVED_MATRIX}
+        for name, array, description in (
+            ("truth", stack.truth[index], "Concentration without noise."),
+            ("acquired", stack.acquired[index], "Concentration with noise."),
+        ):
+            write("mrsi", f"res-high_desc-{name}_{metabolite}", array, grid, **full, Description=description)
+        valid = stack.mask[index].astype(np.uint8)
+        description = "1 where SNR, FWHM and Cramer-Rao bounds let the high-resolution map count as ground truth."
+        details = full | {"Units": "none", "Description": description}
+        write("mrsi", f"res-high_desc-valid_{metabolite}", valid, grid, **details)
+        for n in resolutions:
+            coarse = low_resolution(torch.from_numpy(stack.acquired[index]), (n, n)).numpy()
+            details = about | {"n": n, "Description": "Central n x n coefficients of the acquired map's k-space."}
+            name = f"res-n{n}_desc-acquired_{metabolite}"
+            write("mrsi", name, coarse, low_resolution_grid(grid, n), **details)
+
+    if not single:
+        row = {
+            "participant_id": subject,
+            "seed": patient.seed,
+            "tumours": len(patient.tumours),
+            "mrsi_slices": grid.size[2],
+            "mrsi_voxel_mm": f"{grid.spacing[0]:.2f}",
+            "simulated": "yes",
+        }
+        written += [_describe_dataset(folder, __version__), _merge_participant(folder, row)]
+    return written

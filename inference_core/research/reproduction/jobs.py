@@ -1,0 +1,158 @@
+"""The queue: what is still to be done, in order, and doing it on the devices that there are."""
+
+import logging
+import traceback
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+from inference_core.errors import InputError
+from inference_core.research.reproduction.measuring import (
+    measure_conditions,
+    measure_method,
+    measure_sharpness,
+    measure_untrained,
+)
+from inference_core.research.reproduction.methods import TRAINED_METHODS
+from inference_core.research.reproduction.report import Failure
+from inference_core.research.reproduction.study import Study
+from inference_core.research.reproduction.training import train_network
+
+#: Methods whose response to conditions is looked at, the better one first.
+_CONDITIONED = ("filter-scaling-met", "multi-conditional")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A step that leaves one file; done once the file is there.
+
+    Attributes:
+        kind: "train", "untrained", "method", "conditions" or "sharpness".
+        method: whose network; of "sharpness" and "conditions", too, unless the plan names weights.
+        resolutions: of "train", the n that the network is trained on.
+        fold: counted from 0.
+    """
+
+    kind: str
+    method: str = ""
+    resolutions: tuple[int, ...] = ()
+    fold: int = 0
+
+    def __str__(self) -> str:
+        """For people to read."""
+        n = f", n = {self.resolutions[0]}" if len(self.resolutions) == 1 else ""
+        return f"{self.kind} {self.method}{n}, fold {self.fold + 1}".replace(" ,", ",")
+
+    def file(self, study: Study) -> Path:
+        """What it leaves."""
+        if self.kind == "train":
+            return study.network_folder(self.method, self.resolutions, self.fold) / "weights.safetensors"
+        return study.result(self.method if self.kind == "method" else self.kind, self.fold)
+
+    def needs(self, study: Study) -> list[Path]:
+        """What must be there before."""
+        if self.kind == "method":
+            own = TRAINED_METHODS[self.method].resolutions
+            return [Job("train", self.method, tuple(n), self.fold).file(study) for n in own]
+        if self.kind in ("conditions", "sharpness"):
+            return [self._weights(study)]
+        return []
+
+    def _weights(self, study: Study) -> Path:
+        if study.plan.weights:
+            return Path(study.plan.weights)
+        (resolutions,) = TRAINED_METHODS[self.method].resolutions
+        return Job("train", self.method, tuple(resolutions), self.fold).file(study)
+
+    def run(self, study: Study) -> None:
+        """Do it."""
+        if self.kind == "train":
+            train_network(study, TRAINED_METHODS[self.method], self.resolutions, self.fold)
+        elif self.kind == "method":
+            measure_method(study, TRAINED_METHODS[self.method], self.fold)
+        elif self.kind == "untrained":
+            measure_untrained(study, self.fold)
+        elif self.kind == "conditions":
+            measure_conditions(study, self._weights(study), self.fold)
+        else:
+            measure_sharpness(study, self._weights(study), self.fold)
+
+
+def all_jobs(study: Study) -> list[Job]:
+    """In the order in which they are best done: what others need first, and fold by fold."""
+    plan, jobs = study.plan, []
+    for fold in range(plan.folds):
+        jobs.append(Job("untrained", fold=fold))
+        for name in plan.methods:
+            own = TRAINED_METHODS[name].resolutions
+            jobs += [Job("train", name, tuple(resolutions), fold) for resolutions in own]
+            jobs.append(Job("method", name, fold=fold))
+        conditioned = [name for name in _CONDITIONED if name in plan.methods]
+        if conditioned or plan.weights:
+            jobs.append(Job("conditions", conditioned[0] if conditioned and not plan.weights else "", fold=fold))
+        if "multi-conditional" in plan.methods or plan.weights:
+            jobs.append(Job("sharpness", "" if plan.weights else "multi-conditional", fold=fold))
+    return jobs
+
+
+def _attempt(study: Study, job: Job) -> Failure | None:
+    missing = [path for path in job.needs(study) if not path.exists()]
+    if missing:
+        return Failure(str(job), f"It needs {missing[0].parent.name}, which is not done.")
+    try:
+        job.run(study)
+    except InputError as error:
+        return Failure(str(job), str(error))
+    except Exception as error:
+        path = study.folder / "errors.log"
+        with path.open("a", encoding="utf-8") as log:
+            log.write(f"{job}\n{traceback.format_exc()}\n")
+        return Failure(str(job), f"{type(error).__name__}: {error} (details in {path.name}).")
+    return None
+
+
+def _attempt_all(study: Study, jobs: Sequence[Job]) -> list[tuple[Job, Failure | None]]:
+    """In another process, one after the other."""
+    logging.disable(logging.INFO)
+    return [(job, _attempt(study, job)) for job in jobs]
+
+
+def run_jobs(study: Study, devices: Sequence[str], done: Callable[[Job], None] = lambda job: None) -> list[Failure]:
+    """Do all that is not done yet; what fails does not stop the rest.
+
+    Args:
+        study: the run.
+        devices: as torch names them; each works on a fold's method at a time, in a process of its own if there are
+            several.
+        done: is told each job that is.
+    """
+    jobs = all_jobs(study)
+    for job in jobs:
+        if job.file(study).exists():
+            done(job)
+    open_jobs = [job for job in jobs if not job.file(study).exists()]
+    if len(devices) == 1:
+        failures = []
+        for job in open_jobs:
+            failures.append(_attempt(replace(study, device=devices[0]), job))
+            done(job)
+        return [failure for failure in failures if failure]
+    return _run_side_by_side(study, open_jobs, devices, done)
+
+
+def _run_side_by_side(study: Study, jobs: list[Job], devices: Sequence[str], done: Callable[[Job], None]):
+    """Folds go through side by side, each in a process of its own: nothing in one fold needs another."""
+    failures: list[Failure] = []
+    with ProcessPoolExecutor(len(devices), get_context("spawn")) as pool:
+        running = {}
+        for fold in range(study.plan.folds):
+            own = replace(study, device=devices[fold % len(devices)])
+            running[pool.submit(_attempt_all, own, [job for job in jobs if job.fold == fold])] = fold
+        for future in as_completed(running):
+            for job, failure in future.result():
+                done(job)
+                if failure:
+                    failures.append(failure)
+    return failures

@@ -1,0 +1,138 @@
+"""The report: one HTML file with tables and figures in it, and the same as CSV, PNG and SVG beside it."""
+
+import base64
+import csv
+import io
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from inference_core.imaging.writing import atomic_path
+from inference_core.research.reproduction.study import Study
+from inference_core.research.reproduction.tables import (
+    detail_figures,
+    mean_matrices,
+    pairs_tested,
+    read_scores,
+    sharpness_means,
+    table_rows,
+    turning_point,
+)
+from inference_core.terms.conditions import METABOLITES, TRAINED_RESOLUTIONS
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A job that could not be done, and why."""
+
+    job: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Shown:
+    title: str
+    caption: str
+    png: str
+
+
+def _show(folder: Path, name: str, figure, title: str, caption: str) -> _Shown:
+    """Write a figure as PNG and SVG; returns it for the report."""
+    for suffix in (".png", ".svg"):
+        with atomic_path(folder / f"{name}{suffix}") as temporary:
+            figure.savefig(temporary, dpi=130)
+    return _Shown(title, caption, base64.b64encode((folder / f"{name}.png").read_bytes()).decode())
+
+
+def _figures(study: Study, examples: list[dict], details: dict | None) -> list[_Shown]:
+    from inference_core.research.reproduction import figures
+
+    folder, shown = study.folder, []
+    whose = "simulated test patients" if study.plan.simulated else "test patients"
+    matrices = mean_matrices(study)
+    if matrices:
+        for key, labels, what, number in (
+            ("resolution", [str(n) for n in TRAINED_RESOLUTIONS], "n", "2a"),
+            ("metabolite", list(METABOLITES), "metabolite", "2b"),
+        ):
+            shown.append(
+                _show(
+                    folder,
+                    f"figure{number}",
+                    figures.conditions_figure(matrices[key], labels, what),
+                    f"Fig. {number}. Told another {what} than the input's",
+                    f"Mean SSIM on {whose}, as the distance to each row's best (white dot).",
+                )
+            )
+    if examples:
+        note = "simulated patients, not for diagnosis" if study.plan.simulated else "not for diagnosis"
+        title = "Fig. 3. Visual comparison"
+        shown.append(_show(folder, "figure3", figures.comparison_figure(examples, note), title, f"Maps of {whose}."))
+    means = sharpness_means(study)
+    if means:
+        title = "Fig. 4. Fidelity and sharpness over λ"
+        caption = f"Means over {whose}; sharpness is the energy of fine detail relative to the truth's."
+        shown.append(_show(folder, "figure4", figures.sharpness_figure(means), title, caption))
+    if details:
+        title = "True and invented details over λ"
+        shown.append(_show(folder, "details", figures.details_figure(details), title, f"Means over {whose}."))
+    return shown
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _machine(device: str) -> str:
+    from inference_core.research.benchmarking.machine import describe_machine
+
+    about = describe_machine(device, "")
+    return (
+        f"{about.get('gpu', about['processor'])}, {about['cores']} cores; PyTorch {about['torch']}; "
+        f"MRSISuperRes {about['version']} ({about['commit']})"
+    )
+
+
+def write_report(study: Study, examples: list[dict], failures: list[Failure], command: str, lpips: str) -> Path:
+    """Write the report from what is done; returns its path.
+
+    Args:
+        study: the run.
+        examples: from `example_maps`, or none.
+        failures: what could not be done.
+        command: that made it.
+        lpips: the sentence on LPIPS.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    scores = read_scores(study)
+    table = io.StringIO()
+    if scores:
+        writer = csv.DictWriter(table, scores[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(scores)
+    _write(study.folder / "scores.csv", table.getvalue())
+    details = detail_figures(study)
+    rows = table_rows(study, scores)
+    template = files("inference_core.research.reproduction").joinpath("report.html.jinja").read_text(encoding="utf-8")
+    html = (
+        Environment(autoescape=True, undefined=StrictUndefined)
+        .from_string(template)
+        .render(
+            plan=study.plan,
+            command=command,
+            machine=_machine(study.device),
+            hours=sum(row.hours or 0 for row in rows),
+            rows=rows,
+            tests={figure: pairs_tested(scores, key) for figure, key in (("PSNR, dB", "psnr"), ("SSIM", "ssim"))},
+            figures=_figures(study, examples, details),
+            details=details,
+            turning=turning_point(details) if details else None,
+            failures=failures,
+            lpips=lpips,
+        )
+    )
+    path = study.folder / "report.html"
+    _write(path, html)
+    return path

@@ -1,0 +1,100 @@
+"""Training one network of one fold, with the paper's settings."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from inference_core.imaging.writing import atomic_path
+from inference_core.research.reproduction.methods import TrainedMethod
+from inference_core.research.reproduction.plan import BATCH_SIZE
+from inference_core.research.reproduction.study import Study
+
+_CHECKPOINT_EVERY = 100
+#: Steps that a step's duration is measured on; the first ones are slower.
+_TIMED = 3
+
+
+def _trainer(study: Study, method: TrainedMethod, resolutions: Sequence[int], slices, steps: int, folder: Path):
+    import torch
+
+    from inference_core.networks import create_network
+    from inference_core.research.data.batches import TrainingBatches
+    from inference_core.research.training.launch import make_fabric
+    from inference_core.research.training.settings import TrainingSettings
+    from inference_core.research.training.trainer import Trainer
+
+    settings = TrainingSettings(
+        steps=steps,
+        batch_size=BATCH_SIZE,
+        network=method.network,
+        adversarial=method.adversarial,
+        resolutions=tuple(resolutions),
+        seed=study.plan.seed,
+        trained_on=study.plan.patients,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(study.plan.seed)
+    network = create_network(method.network)
+    batches = TrainingBatches(slices, BATCH_SIZE, settings.seed, 0.0, settings.resolutions)
+    return Trainer(network, batches, settings, folder, make_fabric(study.device)[0]), settings
+
+
+def train_network(
+    study: Study,
+    method: TrainedMethod,
+    resolutions: Sequence[int],
+    fold: int,
+    progress: Callable[[int, int], None] = lambda done, steps: None,
+) -> Path:
+    """Train a network, or go on where an earlier call ended; returns its weights.
+
+    Args:
+        study: the run.
+        method: whose network.
+        resolutions: n that it is trained on.
+        fold: counted from 0.
+        progress: is told the steps that are done, and all.
+    """
+    from inference_core.networks.weights_io import save_weights
+
+    folder = study.network_folder(method.name, resolutions, fold)
+    weights = folder / "weights.safetensors"
+    if weights.exists():
+        return weights
+    steps = study.plan.steps
+    trainer, settings = _trainer(study, method, resolutions, study.stored(study.folds[fold].train), steps, folder)
+    before, start = training_seconds(folder), time.monotonic()
+    try:
+        network = trainer.run(_CHECKPOINT_EVERY, lambda record: progress(record["step"] + 1, steps))
+    finally:
+        with atomic_path(folder / "seconds.json") as temporary:
+            temporary.write_text(json.dumps(before + time.monotonic() - start))
+    save_weights(
+        weights,
+        network,
+        {"architecture": method.network} | {name: str(value) for name, value in settings.as_dict().items()},
+    )
+    return weights
+
+
+def training_seconds(folder: Path) -> float:
+    """How long a network has been trained so far, in all calls."""
+    path = folder / "seconds.json"
+    return json.loads(path.read_text()) if path.exists() else 0.0
+
+
+def measure_step(study: Study, method: TrainedMethod, slices, folder: Path) -> float:
+    """Seconds of one training step of a method's network.
+
+    Args:
+        study: for the device; its plan's folds and steps play no part.
+        method: whose network.
+        slices: to train on.
+        folder: for the short run; empty.
+    """
+    trainer, _ = _trainer(study, method, method.resolutions[0], slices, _TIMED, folder)
+    times = [time.monotonic()]
+    trainer.run(_TIMED + 1, lambda record: times.append(time.monotonic()))
+    return min(later - earlier for earlier, later in pairwise(times))

@@ -1,0 +1,252 @@
+"""Training of a network, alone or against the discriminator (paper, Sec. 2.3 and 3.2)."""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from inference_core.engine.folded_network import FoldedNetwork
+from inference_core.errors import InputError
+from inference_core.networks import Discriminator, MultiEncoderUNet
+from inference_core.networks.norm_conditioners import SharpnessNorm
+from inference_core.networks.unet import upsample_map
+from inference_core.research.data.batches import Batch, TrainingBatches
+from inference_core.research.data.loading import batches_of
+from inference_core.research.training.checkpoints import load_checkpoint, rewind_log, save_checkpoint
+from inference_core.research.training.launch import make_fabric, together
+from inference_core.research.training.objectives import CriticObjective, NetworkObjective
+from inference_core.research.training.schedule import batch_steps, critic_steps, learning_rate_factor
+from inference_core.research.training.settings import TrainingSettings
+
+
+def _parameter_groups(network: nn.Module, settings: TrainingSettings) -> list[dict]:
+    """The network's parameters, those that sharpness alone drives apart."""
+    conditioning = [p for m in network.modules() if isinstance(m, SharpnessNorm) for p in m.parameters()]
+    own = {id(p) for p in conditioning}
+    rest = [p for p in network.parameters() if id(p) not in own]
+    groups = [(rest, settings.learning_rate), (conditioning, settings.learning_rate * settings.conditioning_rate)]
+    return [{"params": parameters, "lr": rate, "base": rate} for parameters, rate in groups if parameters]
+
+
+class Trainer:
+    """One training run, in a folder that holds its checkpoint, log and TensorBoard scalars.
+
+    Several processes make their parts of each batch and average their gradients, so that they do what one process
+    would do with the whole batch. The first of them alone writes.
+
+    Args:
+        network: to be trained, in place.
+        batches: what to train on; their size is that of the whole batch.
+        settings: how.
+        folder: of the run, which must exist and be the same for all processes; a checkpoint in it is resumed from.
+        fabric: device, precision and processes, from `make_fabric`, launched; one process on the CPU if None.
+        compiled: whether to compile the network first.
+        workers: processes that make this process's batches ahead; 0 to make each one when it is needed.
+
+    Raises:
+        InputError: if the folder's checkpoint can't be resumed from, or the batch can't be shared out evenly.
+    """
+
+    def __init__(
+        self,
+        network: MultiEncoderUNet,
+        batches: TrainingBatches,
+        settings: TrainingSettings,
+        folder: Path,
+        fabric: Fabric | None = None,
+        compiled: bool = False,
+        workers: int = 0,
+    ):
+        self.fabric = fabric or make_fabric("cpu")[0]
+        self.settings, self.batches, self.folder, self.workers = settings, batches, folder, workers
+        self._part = self._own_part(batches.batch_size)
+        self.network = network.to(self.fabric.device).train()
+        self.forward = FoldedNetwork(self.network, compiled)
+        self.optimizer = torch.optim.Adam(_parameter_groups(network, settings), betas=settings.betas)
+        self._objective, self._optimizer = self.fabric.setup(NetworkObjective(self.forward), self.optimizer)
+        self.average = None
+        if settings.averaging:
+            self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(settings.averaging))
+        self.critic = None
+        if settings.adversarial:
+            self.critic = Discriminator().to(self.fabric.device)
+            self.critic_optimizer = torch.optim.Adam(
+                self.critic.parameters(), settings.critic_learning_rate, betas=settings.betas
+            )
+            self._critic_objective, self._critic_optimizer = self.fabric.setup(
+                CriticObjective(self.critic), self.critic_optimizer
+            )
+        self.step = 0
+        state = together(self.fabric, lambda: load_checkpoint(folder, settings.as_dict()))
+        if state:
+            self._restore(state)
+        together(self.fabric, self._check_same_step)
+        if self.fabric.is_global_zero:
+            rewind_log(self._log, self.step)
+
+    def _own_part(self, batch_size: int) -> slice:
+        processes, rank = self.fabric.world_size, self.fabric.global_rank
+        if batch_size % processes:
+            raise InputError(f"A batch of {batch_size} slices can't be shared out evenly to {processes} processes.")
+        own = batch_size // processes
+        return slice(rank * own, (rank + 1) * own)
+
+    def _check_same_step(self) -> None:
+        first = self.fabric.broadcast(self.step)
+        if self.step != first:
+            raise InputError(
+                f"Not all processes find the same checkpoint in '{self.folder}': put it where all machines see it."
+            )
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / "losses.jsonl"
+
+    @property
+    def result(self) -> MultiEncoderUNet:
+        """The network to write out: the running average where there is one."""
+        return self.average.module if self.average else self.network
+
+    def _parts(self) -> dict:
+        # The precision's state is how gradients in half precision are scaled at the moment.
+        parts = {"network": self.network, "optimizer": self.optimizer, "precision": self.fabric.strategy.precision}
+        if self.average:
+            parts["average"] = self.average
+        if self.critic:
+            parts |= {"critic": self.critic, "critic_optimizer": self.critic_optimizer}
+        return parts
+
+    def _restore(self, state: dict) -> None:
+        self.step = state["step"]
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        parts = {name: part.state_dict() for name, part in self._parts().items()}
+        save_checkpoint(self.folder, {"settings": self.settings.as_dict(), "step": self.step, **parts})
+
+    def run(
+        self,
+        checkpoint_every: int = 200,
+        progress: Callable[[dict], None] | None = None,
+        validate: Callable[[MultiEncoderUNet], dict[str, float]] | None = None,
+        validate_every: int = 1000,
+    ) -> MultiEncoderUNet:
+        """Train to the last step and return the trained network.
+
+        Args:
+            checkpoint_every: steps between checkpoints; there is one at the end, too.
+            progress: is given each step's losses, in the first process.
+            validate: measures a network, in the first process; its figures go to TensorBoard and the log.
+            validate_every: steps between validations.
+        """
+        first = self.fabric.is_global_zero
+        loaded = self._load()
+        with self._recording() as record_step:
+            while self.step < self.settings.steps:
+                record = {"step": self.step, **self._train_step(loaded)}
+                self.step += 1
+                last = self.step == self.settings.steps
+                if validate and (last or self.step % validate_every == 0):
+                    if first:
+                        record |= validate(self.result)
+                        self.network.train()
+                    self.fabric.barrier()
+                record_step(record)
+                if first and progress:
+                    progress(record)
+                if first and (last or self.step % checkpoint_every == 0):
+                    self.save()
+        self.fabric.barrier()
+        return self.result
+
+    def _load(self) -> Iterator[Batch]:
+        """This process's parts of the batches, in the order in which steps take them."""
+        device = self.fabric.device
+        pinned = device.type == "cuda"
+        steps = batch_steps(self.step, self.settings)
+        for batch in batches_of(self.batches, steps, self._part, self.workers, pinned):
+            yield batch.to(device, non_blocking=pinned)
+
+    @contextlib.contextmanager
+    def _recording(self) -> Iterator[Callable[[dict], None]]:
+        """What writes a step's record to the log and to TensorBoard, in the first process."""
+        if not self.fabric.is_global_zero:
+            yield lambda record: None
+            return
+        from torch.utils.tensorboard import SummaryWriter
+
+        with SummaryWriter(self.folder, purge_step=self.step) as board, self._log.open("a") as log:
+
+            def write(record: dict) -> None:
+                log.write(json.dumps(record) + "\n")
+                log.flush()
+                for name, value in record.items():
+                    if name != "step":
+                        board.add_scalar(name, value, record["step"])
+
+            yield write
+
+    def _train_step(self, loaded: Iterator[Batch]) -> dict[str, float]:
+        distance = self._train_critic(loaded) if self.critic else None
+        batch = next(loaded)
+        upsampled = upsample_map(batch.zero_filled()) if self.critic else None
+        loss, reconstruction, adversarial = self._objective(**vars(batch), upsampled=upsampled, critic=self.critic)
+        figures = {"reconstruction": reconstruction}
+        if self.critic:
+            figures |= {"adversarial": adversarial, "distance": distance}
+        factor = learning_rate_factor(self.step, self.settings)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["base"] * factor
+        self.optimizer.zero_grad(set_to_none=True)
+        self.fabric.backward(loss)
+        if self.settings.gradient_clip is not None:
+            # Gradients that overflow in half precision are the scaler's to skip.
+            figures["gradient"] = self.fabric.clip_gradients(
+                self._objective, self._optimizer, max_norm=self.settings.gradient_clip, error_if_nonfinite=False
+            )
+        self._optimizer.step()
+        if self.average:
+            self.average.update_parameters(self.network)
+        record = self._means(figures | {"loss": loss.detach()})
+        return record | {"lambda": batch.sharpness} if self.critic else record
+
+    def _means(self, figures: dict[str, Tensor]) -> dict[str, float]:
+        """The figures of the whole batch, from those of the processes' parts."""
+        means = self.fabric.all_reduce(torch.stack(list(figures.values())), reduce_op="mean")
+        return dict(zip(figures, means.tolist(), strict=True))
+
+    def _train_critic(self, loaded: Iterator[Batch]) -> Tensor:
+        """The critic's steps before this generator step; returns the last one's estimate of the distance."""
+        factor = learning_rate_factor(self.step, self.settings)
+        for group in self.critic_optimizer.param_groups:
+            group["lr"] = self.settings.critic_learning_rate * min(1.0, factor)
+        for index in critic_steps(self.step, self.settings):
+            batch = next(loaded)
+            with torch.no_grad(), self.fabric.autocast():
+                output = self.forward(
+                    batch.low_resolution, batch.t1, batch.flair, batch.n, batch.metabolite, batch.sharpness
+                )
+            loss, distance = self._critic_objective(
+                batch.t1,
+                batch.flair,
+                upsample_map(batch.zero_filled()),
+                output * batch.mask,
+                batch.target,
+                self._mixing(index).to(self.fabric.device),
+            )
+            self.critic_optimizer.zero_grad(set_to_none=True)
+            self.fabric.backward(loss)
+            self._critic_optimizer.step()
+        return distance
+
+    def _mixing(self, index: int) -> Tensor:
+        """Where between target and output the gradient is penalised in the critic's step `index`: this part's."""
+        generator = torch.Generator().manual_seed(self.settings.seed + index)
+        return torch.rand((self.batches.batch_size, 1, 1, 1), generator=generator)[self._part]
