@@ -32,13 +32,14 @@ def red():
 def expected_widths(metabolite, sharpness):
     """What the core says of the bundled patient."""
     from inference_core import SuperResolver
+    from inference_core.inference.examination import Examination
     from inference_core.inference.uncertainty.calibration import load_calibration
-    from inference_core.inference.uncertainty.estimate import super_resolve_with_uncertainty
+    from inference_core.terms.quantity import Quantity
 
-    resolver = SuperResolver.load()
-    prepared = resolver.prepare(*sample_images())
-    calibration = load_calibration(resolver.weights)
-    return super_resolve_with_uncertainty(resolver, prepared, metabolite, sharpness, calibration)[1]
+    examination = Examination(SuperResolver.load())
+    examination.prepare("map", *sample_images())
+    source = examination.quantity(Quantity((metabolite,)), {metabolite: "map"}, sharpness)
+    return source.whole(load_calibration(examination.resolver.weights)).uncertainty
 
 
 def test_the_uncertainty_follows_the_result(session, panel):

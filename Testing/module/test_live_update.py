@@ -340,7 +340,8 @@ def test_the_thread_computes_on_even_if_nobody_draws(module):
     from scenes import sample_images
 
     from inference_core.terms.quantity import Quantity
-    from MRSISuperResLib.compute.computation import Computation, Model, Request, SlicesDone
+    from MRSISuperResLib.compute.computation import Computation
+    from MRSISuperResLib.compute.requests import Model, Request, SlicesDone
     from MRSISuperResLib.scene.volumes import PatientImages
 
     computation = Computation()

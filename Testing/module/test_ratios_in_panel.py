@@ -31,13 +31,14 @@ def expected_ratio():
     from inference_core import SuperResolver
     from inference_core.inference.patient_result import super_resolve_patient
     from inference_core.inference.uncertainty.calibration import load_calibration
-    from inference_core.terms.ratios import Ratio, ratio_map
+    from inference_core.terms.ratios import Ratio
 
     resolver = SuperResolver.load()
     low_resolution, t1, flair = sample_images()
     maps = {"tCho": low_resolution, "NAA": sample_images("res-n16_desc-acquired_NAA")[0]}
-    result = super_resolve_patient(resolver, maps, t1, flair, 0.0, load_calibration(resolver.weights))
-    return ratio_map(Ratio.parse("tCho/NAA"), result.values, result.brain, result.uncertainties)
+    calibration, ratios = load_calibration(resolver.weights), [Ratio.parse("tCho/NAA")]
+    result = super_resolve_patient(resolver, maps, t1, flair, 0.0, calibration, ratios=ratios)
+    return result.ratios["tCho/NAA"]
 
 
 def test_a_ratio_is_made_of_the_maps_on_one_grid(session, panel):

@@ -44,12 +44,13 @@ def expected_rows(sharpness=0.0):
     resolver = SuperResolver.load()
     low_resolution, t1, flair = sample_images()
     maps = {"tCho": low_resolution, "NAA": sample_images("res-n16_desc-acquired_NAA")[0]}
-    result = super_resolve_patient(resolver, maps, t1, flair, sharpness, load_calibration(resolver.weights))
+    calibration, ratios = load_calibration(resolver.weights), [Ratio.parse("tCho/NAA")]
+    result = super_resolve_patient(resolver, maps, t1, flair, sharpness, calibration, ratios=ratios)
     import SimpleITK as sitk
 
     mask = sitk.GetImageFromArray(tumour_mask().astype(np.uint8))
     mask.CopyInformation(t1)
-    return region_rows(result, {"tumour": mask}, [Ratio.parse("tCho/NAA")])
+    return region_rows(result, {"tumour": mask})
 
 
 def test_a_segment_is_measured_as_the_core_does(session, panel, segmentation, tmp_path):

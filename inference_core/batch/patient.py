@@ -1,6 +1,6 @@
 """One patient of a batch: which results are complete, and making the others."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,13 +10,12 @@ from inference_core.batch.patient_maps import BatchCancelled, PatientMaps
 from inference_core.batch.task import BatchRow, Task
 from inference_core.errors import InputError
 from inference_core.imaging.writing import write_result
-from inference_core.inference.description import describe_ratio, describe_ratio_error, describe_result
+from inference_core.inference.description import describe_result, describe_uncertainty
 from inference_core.inference.result_calibration import result_calibration
+from inference_core.terms.quantity import Quantity
 
 if TYPE_CHECKING:
-    import SimpleITK as sitk
-
-    from inference_core.inference.patient_result import MetaboliteResult
+    from inference_core.inference.quantity_source import QuantityResult
     from inference_core.inference.super_resolver import SuperResolver
     from inference_core.inference.uncertainty.calibration import Calibration
 
@@ -84,10 +83,10 @@ def _row_of(task: Task, study: Path, maps: PatientMaps) -> BatchRow:
     """Do one task, unless its output is complete."""
     resolver, files = maps.resolver, _files(task)
     try:
-        certainty, warning = result_calibration(resolver, task.uncertainty, task.ratio is not None)
+        calibration, sentence = result_calibration(resolver, task.uncertainty, task.ratio is not None)
         identity = _identity(task, {role: maps.hash(path) for role, path in files.items()} | maps.mri_hashes, maps)
-        if certainty is not None:
-            identity["CalibrationSHA256"] = certainty.fingerprint
+        if calibration is not None:
+            identity["CalibrationSHA256"] = calibration.fingerprint
         if task.reference is not None:
             identity["Reference"] = task.reference.name
         outputs = [task.output, *([uncertainty_path(task.output)] if task.uncertainty else [])]
@@ -96,16 +95,17 @@ def _row_of(task: Task, study: Path, maps: PatientMaps) -> BatchRow:
             return _row(task, found[0].get("InputResolution"), "skipped", found[0].get("Warnings", []))
         named = {name: paths[0] for name, paths in task.maps.items()} or {task.metabolite: task.map}
         region = maps.reference(task.labels[0], task.reference.mirror) if task.labels else None
-        results = {name: maps.result(path, name, task.sharpness, certainty) for name, path in named.items()}
-        warned = [sentence for path in named.values() for sentence in maps.warnings(path)]
-        messages = list(dict.fromkeys([*warned, warning] if warning else warned))
+        quantity = Quantity(tuple(named), task.ratio, task.reference)
+        result = maps.result(quantity, named, task.sharpness, calibration, region)
+        messages = [*maps.notices(named.values()), *([sentence] if sentence else [])]
         sources = {role: path.relative_to(study).as_posix() for role, path in {**files, **maps.mri}.items()}
-        _write(task, results, region, sources, identity | {"Warnings": messages}, resolver, certainty)
+        about = describe_result(resolver, result, sources) | identity | {"Warnings": messages}
+        _write(task, result, about, calibration)
     except BatchCancelled:
         raise
     except Exception as error:
         return _failed(task, error)
-    return _row(task, next(iter(results.values())).prepared.n, "done", messages)
+    return _row(task, result.prepared.n, "done", messages)
 
 
 def _files(task: Task) -> dict[str, Path]:
@@ -127,35 +127,10 @@ def _identity(task: Task, hashes: dict[str, str], maps: PatientMaps) -> dict[str
     }
 
 
-def _write(
-    task: Task,
-    results: "Mapping[str, MetaboliteResult]",
-    region: "sitk.Image | None",
-    sources: dict[str, str],
-    identity: dict[str, Any],
-    resolver: "SuperResolver",
-    certainty: "Calibration | None",
-) -> None:
+def _write(task: Task, result: "QuantityResult", about: dict[str, Any], calibration: "Calibration | None") -> None:
     """Write one result, its uncertainty first: what lies beside a result is complete."""
     from inference_core.imaging.geometry import super_resolved_image
-    from inference_core.imaging.reference_region import reference_mask
-    from inference_core.inference.patient_result import on_one_grid
-    from inference_core.terms.ratios import normalised, ratio_map
 
-    result = on_one_grid(results, task.sharpness)
-    prepared = next(iter(results.values())).prepared
-    if task.ratio is None:
-        (own,) = results.values()
-        values, widths = own.values, own.uncertainty
-        about = describe_result(resolver, prepared, task.metabolite, task.sharpness, sources)
-    else:
-        found = ratio_map(task.ratio, result.values, result.brain, result.uncertainties)
-        about = {}
-        if task.reference is not None:
-            found, level = normalised(found, reference_mask(region, result.grid, result.brain))
-            about = {"ReferenceValue": level}
-        values, widths = found.values, found.uncertainty
-        about |= describe_ratio(resolver, prepared, task.ratio, task.sharpness, sources, certainty is not None)
     try:
         task.output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -163,9 +138,9 @@ def _write(
             f"The folder '{task.output.parent}' can't be made ({error.strerror}): check what is in its place."
         ) from error
     if task.uncertainty:
-        described = about | identity | (certainty.describe() if task.ratio is None else describe_ratio_error())
-        write_result(super_resolved_image(widths, result.grid), uncertainty_path(task.output), described)
-    write_result(super_resolved_image(values, result.grid), task.output, about | identity)
+        described = about | describe_uncertainty(result, calibration)
+        write_result(super_resolved_image(result.uncertainty, result.grid), uncertainty_path(task.output), described)
+    write_result(super_resolved_image(result.values, result.grid), task.output, about)
 
 
 def _row(task: Task, n: int | None, status: Literal["done", "skipped"], messages: Iterable[str]) -> BatchRow:

@@ -1,19 +1,18 @@
 """A patient's maps while a batch is at them: what several outputs share is read, prepared and computed once."""
 
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inference_core.batch.outputs import fingerprint
-from inference_core.errors import InputWarning
 from inference_core.imaging.reading import read_image
+from inference_core.terms.quantity import Quantity
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
-    from inference_core.inference.patient_result import MetaboliteResult
-    from inference_core.inference.super_resolver import PreparedInput, SuperResolver
+    from inference_core.inference.quantity_source import QuantityResult
+    from inference_core.inference.super_resolver import SuperResolver
     from inference_core.inference.uncertainty.calibration import Calibration
 
 
@@ -42,13 +41,16 @@ class PatientMaps:
         cancelled: Callable[[], bool],
     ):
         self.resolver, self.mri, self.mri_hashes = resolver, dict(mri), dict(mri_hashes)
+        from inference_core.inference.examination import Examination
+
         self._cancelled = cancelled
         self._images: dict[Path, Any] = {}
         self._hashes: dict[Path, str] = {}
-        self._prepared: dict[Path, tuple[PreparedInput, list[str]]] = {}
+        self._ready: dict[Path, None] = {}
         self._references: dict[tuple[Path, bool], sitk.Image] = {}
         self._failures: dict[Any, Exception] = {}
-        self._results: dict[tuple, MetaboliteResult] = {}
+        # The maps of a task are those of others, ratios among them.
+        self._examination = Examination(resolver, most_maps=None)
 
     def hash(self, path: Path) -> str:
         """A file's fingerprint."""
@@ -56,28 +58,38 @@ class PatientMaps:
             self._hashes[path] = fingerprint(path)
         return self._hashes[path]
 
-    def warnings(self, path: Path) -> list[str]:
-        """What the user was warned of when a map was prepared."""
-        return self._prepared[path][1]
+    def notices(self, paths: Iterable[Path]) -> list[str]:
+        """What the user has to know of maps that results were made of, each sentence once."""
+        return list(dict.fromkeys(sentence for path in paths for sentence in self._examination.notices(path)))
 
     def result(
-        self, path: Path, metabolite: str, sharpness: float, certainty: "Calibration | None"
-    ) -> "MetaboliteResult":
-        """A map super-resolved, with its uncertainty if there is a calibration to tell it.
+        self,
+        quantity: Quantity,
+        paths: Mapping[str, Path],
+        sharpness: float,
+        calibration: "Calibration | None",
+        region: "sitk.Image | None" = None,
+    ) -> "QuantityResult":
+        """A metabolite or ratio, super-resolved.
+
+        Args:
+            quantity: which.
+            paths: of the maps that it needs, by metabolite.
+            sharpness: lambda.
+            calibration: of the weights, to have the uncertainty; or None.
+            region: normal tissue that a ratio is compared with, if that is not the whole brain.
 
         Raises:
             BatchCancelled: as soon as `cancelled` answers True.
-            Exception: what is wrong with the map, each time that it is asked for.
+            Exception: what is wrong with a map, each time that it is asked for.
         """
-        from inference_core.inference.patient_result import MetaboliteResult
-        from inference_core.inference.uncertainty.estimate import super_resolve_with_uncertainty
+        from inference_core.imaging.reference_region import reference_mask
 
-        key = path, metabolite, sharpness, certainty is not None
-        if key not in self._results:
-            prepared = self._prepare(path)
-            arguments = self.resolver, prepared, metabolite, sharpness, certainty, self._check
-            self._results[key] = MetaboliteResult(prepared, *super_resolve_with_uncertainty(*arguments))
-        return self._results[key]
+        for path in paths.values():
+            self._once(self._ready, path, lambda path=path: self._prepare(path))
+        grid = self._examination.prepared(paths[quantity.metabolites[0]]).grid
+        tissue = None if region is None else reference_mask(region, grid)
+        return self._examination.quantity(quantity, paths, sharpness, tissue).whole(calibration, self._check)
 
     def reference(self, labels: Path, mirror: bool) -> "sitk.Image":
         """The normal tissue that ratios are compared with, see `reference_region`.
@@ -93,8 +105,9 @@ class PatientMaps:
         if self._cancelled():
             raise BatchCancelled
 
-    def _prepare(self, path: Path) -> "PreparedInput":
-        return self._once(self._prepared, path, lambda: self._prepared_now(path))[0]
+    def _prepare(self, path: Path) -> None:
+        images = read_image(path, "map"), *(self._mri(role) for role in ("T1", "FLAIR"))
+        self._examination.prepare(path, *images)
 
     def _once(self, found: dict, key: Any, make: Callable[[], Any]) -> Any:
         """What is made of a key, made once only; what failed fails again."""
@@ -107,19 +120,6 @@ class PatientMaps:
                 self._failures[key] = error
                 raise
         return found[key]
-
-    def _prepared_now(self, path: Path) -> "tuple[PreparedInput, list[str]]":
-        """A map prepared, and what was warned of."""
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            images = read_image(path, "map"), *(self._mri(role) for role in ("T1", "FLAIR"))
-            like = next((prepared for prepared, _ in self._prepared.values()), None)
-            prepared = self.resolver.prepare(*images, like=like)
-        ours = [str(warning.message) for warning in caught if issubclass(warning.category, InputWarning)]
-        for warning in caught:
-            if not issubclass(warning.category, InputWarning):
-                warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-        return prepared, list(dict.fromkeys(ours))
 
     def _mri(self, role: str) -> Any:
         path = self.mri[role]

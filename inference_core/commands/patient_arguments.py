@@ -1,7 +1,7 @@
 """A patient with regions, as the commands `regions` and `report` are given one."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,9 +11,8 @@ from inference_core.commands.map_arguments import MAP_METAVAR
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
-    from inference_core.inference.patient_result import PatientResult
     from inference_core.inference.super_resolver import SuperResolver
-    from inference_core.regions.table import RegionRow
+    from inference_core.regions.measuring import Measurement
     from inference_core.terms.ratios import Ratio
 
 
@@ -48,7 +47,7 @@ class GivenPatient:
     Attributes:
         files: of the maps, by metabolite.
         maps, t1, flair: the images.
-        ratios: wanted.
+        ratios: wanted; None for the usual ones.
         regions: images above 0 inside, by name; none without a label image.
         sharpness: lambda.
         resolver: what super-resolves.
@@ -58,47 +57,38 @@ class GivenPatient:
     maps: "dict[str, sitk.Image]"
     t1: "sitk.Image"
     flair: "sitk.Image"
-    ratios: "list[Ratio]"
+    ratios: "Sequence[Ratio] | None"
     regions: "dict[str, sitk.Image]"
     sharpness: float
     resolver: "SuperResolver"
 
-    def super_resolve(
-        self, progress: Callable[[int, int], None] | None = None, certain: bool = True
-    ) -> "PatientResult":
-        """All of the maps.
+    def measure(self, certain: bool = True) -> "Measurement":
+        """Super-resolve all of the maps, and measure the regions.
 
         Args:
-            progress: as `super_resolve_patient` takes it.
-            certain: whether their uncertainties are wanted.
+            certain: whether the uncertainties are wanted.
 
         Warns:
-            InputWarning: if they are, and the weights have no calibration.
-        """
-        import warnings
-
-        from inference_core.errors import InputError, InputWarning
-        from inference_core.inference.patient_result import super_resolve_patient
-        from inference_core.inference.uncertainty.calibration import load_calibration
-
-        calibration = None
-        if certain:
-            try:
-                calibration = load_calibration(self.resolver.weights)
-            except InputError as error:
-                warnings.warn(f"There are no uncertainties: {error}", InputWarning, stacklevel=2)
-        images = self.maps, self.t1, self.flair
-        return super_resolve_patient(self.resolver, *images, self.sharpness, calibration, progress)
-
-    def rows(self, result: "PatientResult") -> "list[RegionRow]":
-        """What is in the regions.
+            InputWarning: on maps, regions and ratios, and if the weights have no calibration.
 
         Raises:
-            InputError: as `region_rows`.
+            InputError: as `measure_regions`.
         """
-        from inference_core.regions.table import region_rows
+        from inference_core.errors import warn_of
+        from inference_core.inference.examination import Examination
+        from inference_core.inference.patient_result import notices_by_map
+        from inference_core.inference.result_calibration import result_calibration
+        from inference_core.regions.measuring import measure_regions
 
-        return region_rows(result, self.regions, self.ratios)
+        calibration, sentence = result_calibration(self.resolver, uncertainty=False, ratio=certain)
+        examination, keys = Examination(self.resolver), {name: name for name in self.maps}
+        for name, image in self.maps.items():
+            examination.prepare(name, image, self.t1, self.flair)
+        told = [*([sentence] if sentence else []), *notices_by_map(examination, keys)]
+        warn_of(told)
+        found = measure_regions(examination, keys, self.regions, self.ratios, self.sharpness, calibration)
+        warn_of(notice for notice in found.notices if notice not in told)
+        return found
 
 
 def open_patient(arguments: argparse.Namespace) -> GivenPatient:
@@ -108,11 +98,13 @@ def open_patient(arguments: argparse.Namespace) -> GivenPatient:
         InputError: for files that can't be read, unknown metabolites, ratios without their maps, labels that are no
             regions, or a T1 whose middle can't be found.
     """
-    from inference_core.commands.map_arguments import check_one_patient, label_images, map_files
+    from inference_core.commands.map_arguments import check_one_patient, map_files
     from inference_core.errors import InputError
+    from inference_core.imaging.labels import label_images
     from inference_core.imaging.mirror import mirror_transform, mirrored
     from inference_core.imaging.reading import read_image
     from inference_core.inference.super_resolver import SuperResolver
+    from inference_core.regions.choice import parse_ratios
     from inference_core.terms.conditions import check_sharpness
 
     sharpness = check_sharpness(arguments.sharpness)
@@ -120,7 +112,7 @@ def open_patient(arguments: argparse.Namespace) -> GivenPatient:
         raise InputError("--names and --mirror are about regions: name their label image with --labels.")
     files = map_files(arguments.maps)
     check_one_patient([*files.values(), arguments.t1, arguments.flair])
-    ratios = _ratios(arguments.ratios, files)
+    ratios = None if arguments.ratios is None else parse_ratios(arguments.ratios, files)
     regions = {} if arguments.labels is None else label_images(arguments.labels, arguments.names)
     maps = {name: read_image(path, "map") for name, path in files.items()}
     t1, flair = read_image(arguments.t1, "T1"), read_image(arguments.flair, "FLAIR")
@@ -130,14 +122,3 @@ def open_patient(arguments: argparse.Namespace) -> GivenPatient:
     resolver = SuperResolver.load(arguments.weights, arguments.device)
     print(f"Device: {resolver.device} ({resolver.device_reason})")
     return GivenPatient(files, maps, t1, flair, ratios, regions, sharpness, resolver)
-
-
-def _ratios(wanted: list[str] | None, files: dict[str, Path]) -> "list[Ratio]":
-    from inference_core.terms.ratios import STANDARD_RATIOS, Ratio
-
-    if wanted is None:
-        return [ratio for ratio in STANDARD_RATIOS if set(ratio.metabolites) <= set(files)]
-    ratios = [Ratio.parse(text) for text in wanted]
-    for ratio in ratios:
-        ratio.require(files)
-    return ratios

@@ -49,11 +49,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Super-resolve the map and write the result with its sidecar."""
     from inference_core.commands.map_arguments import check_one_patient
     from inference_core.errors import InputError
+    from inference_core.imaging.geometry import super_resolved_image
     from inference_core.imaging.reading import read_image
     from inference_core.imaging.reference_region import reference_region
-    from inference_core.imaging.writing import check_output, sidecar_path
+    from inference_core.imaging.writing import check_output, sidecar_path, write_result
+    from inference_core.inference.description import describe_result, describe_uncertainty
     from inference_core.inference.super_resolver import SuperResolver
     from inference_core.terms.conditions import check_sharpness, resolve_metabolite
+    from inference_core.terms.quantity import Quantity
     from inference_core.terms.ratios import Ratio
     from inference_core.terms.reference import parse_reference
 
@@ -66,7 +69,9 @@ def run(arguments: argparse.Namespace) -> int:
     ratio = Ratio.parse(arguments.metabolite) if "/" in arguments.metabolite else None
     reference = parse_reference(arguments.reference, arguments.mirror, ratio is not None)
     sharpness = check_sharpness(arguments.sharpness)
-    files = _files(arguments.map, ratio, None if ratio else resolve_metabolite(arguments.metabolite))
+    names = ratio.metabolites if ratio else (resolve_metabolite(arguments.metabolite),)
+    quantity = Quantity(names, ratio, reference)
+    files = _files(arguments.map, quantity)
     labels = Path(reference.place) if reference is not None and reference.labelled else None
     check_one_patient([*files.values(), arguments.t1, arguments.flair, *([labels] if labels else [])])
     maps = {name: read_image(path, "map") for name, path in files.items()}
@@ -74,19 +79,22 @@ def run(arguments: argparse.Namespace) -> int:
     region = reference_region(labels, reference.mirror, t1) if labels else None
     resolver = SuperResolver.load(arguments.weights, arguments.device, arguments.runtime, arguments.precision)
     print(f"Device: {resolver.device} ({resolver.device_reason})")
-    mri = {"T1": str(arguments.t1), "FLAIR": str(arguments.flair)}
-    if ratio:
-        sources = {f"map of {name}": str(path) for name, path in files.items()} | mri
-        sources |= {"reference": str(labels)} if labels else {}
-        _write_ratio(arguments, resolver, ratio, maps, t1, flair, reference, region, sharpness, sources)
-    else:
-        ((metabolite, path),) = files.items()
-        sources = {"map": str(path)} | mri
-        _write_metabolite(arguments, resolver, metabolite, maps[metabolite], t1, flair, sharpness, sources)
+    result, calibration = _super_resolve(
+        resolver, quantity, maps, t1, flair, region, sharpness, bool(arguments.uncertainty)
+    )
+    named = {f"map of {name}" if ratio else "map": str(path) for name, path in files.items()}
+    sources = named | {"T1": str(arguments.t1), "FLAIR": str(arguments.flair)}
+    about = describe_result(resolver, result, sources | ({"reference": str(labels)} if labels else {}))
+    if arguments.uncertainty:
+        widths = super_resolved_image(result.uncertainty, result.grid)
+        write_result(widths, arguments.uncertainty, about | describe_uncertainty(result, calibration))
+    image = super_resolved_image(result.values, result.grid)
+    write_result(image, arguments.output, about)
+    _print(arguments.output, about["Metabolite"], result.prepared.n, sharpness, image)
     return 0
 
 
-def _files(given: list[str], ratio, metabolite: str | None) -> dict[str, Path]:
+def _files(given: list[str], quantity) -> dict[str, Path]:
     """The maps that are needed, by metabolite.
 
     Raises:
@@ -95,67 +103,33 @@ def _files(given: list[str], ratio, metabolite: str | None) -> dict[str, Path]:
     from inference_core.commands.map_arguments import map_files
     from inference_core.errors import InputError
 
-    if ratio is None:
+    if quantity.ratio is None:
         if len(given) > 1:
             raise InputError(f"--map names {len(given)} maps: a metabolite needs one, a ratio such as tCho/NAA more.")
         # The one map is of the metabolite that is named, whatever the file is called.
         if "=" not in given[0] or Path(given[0]).exists():
-            return {metabolite: Path(given[0])}
+            return {quantity.name: Path(given[0])}
     files = map_files(given)
-    if ratio is not None:
-        ratio.require(files)
-    elif metabolite not in files:
-        raise InputError(f"--map is of {next(iter(files))}, --metabolite is {metabolite}: name the same one.")
-    return {name: files[name] for name in (ratio.metabolites if ratio else files)}
+    if quantity.ratio is None and quantity.name not in files:
+        raise InputError(f"--map is of {next(iter(files))}, --metabolite is {quantity.name}: name the same one.")
+    return quantity.choose(files)
 
 
-def _write_metabolite(arguments, resolver, metabolite, image, t1, flair, sharpness, sources) -> None:
-    from inference_core.imaging.geometry import super_resolved_image
-    from inference_core.imaging.writing import write_result
-    from inference_core.inference.description import describe_result
-    from inference_core.inference.result_calibration import result_calibration
-    from inference_core.inference.uncertainty.estimate import super_resolve_with_uncertainty
-
-    calibration, _ = result_calibration(resolver, bool(arguments.uncertainty))
-    prepared = resolver.prepare(image, t1, flair)
-    about = describe_result(resolver, prepared, metabolite, sharpness, sources)
-    values, widths = super_resolve_with_uncertainty(resolver, prepared, metabolite, sharpness, calibration)
-    if calibration:
-        described = about | calibration.describe()
-        write_result(super_resolved_image(widths, prepared.grid), arguments.uncertainty, described)
-    result = super_resolved_image(values, prepared.grid)
-    write_result(result, arguments.output, about)
-    _print(arguments.output, metabolite, prepared.n, sharpness, result)
-
-
-def _write_ratio(arguments, resolver, ratio, maps, t1, flair, reference, region, sharpness, sources) -> None:
-    import warnings
-
-    from inference_core.errors import InputWarning
-    from inference_core.imaging.geometry import super_resolved_image
+def _super_resolve(resolver, quantity, maps, t1, flair, region, sharpness, uncertainty: bool):
+    """All of a quantity, and the calibration that tells its uncertainty, or None."""
+    from inference_core.errors import warn_of
     from inference_core.imaging.reference_region import reference_mask
-    from inference_core.imaging.writing import write_result
-    from inference_core.inference.description import describe_ratio, describe_ratio_error
-    from inference_core.inference.patient_result import super_resolve_patient
+    from inference_core.inference.examination import Examination
+    from inference_core.inference.patient_result import notices_by_map
     from inference_core.inference.result_calibration import result_calibration
-    from inference_core.terms.ratios import normalised, ratio_map
 
-    calibration, warning = result_calibration(resolver, bool(arguments.uncertainty), ratio=True)
-    if warning:
-        warnings.warn(warning, InputWarning, stacklevel=1)
-    result = super_resolve_patient(resolver, maps, t1, flair, sharpness, calibration)
-    found, compared = ratio_map(ratio, result.values, result.brain, result.uncertainties), {}
-    if reference is not None:
-        found, level = normalised(found, reference_mask(region, result.grid, result.brain))
-        compared = {"Reference": reference.name, "ReferenceValue": level}
-    prepared = next(iter(result.metabolites.values())).prepared
-    about = describe_ratio(resolver, prepared, ratio, sharpness, sources, calibration is not None) | compared
-    if arguments.uncertainty:
-        errors = super_resolved_image(found.uncertainty, result.grid)
-        write_result(errors, arguments.uncertainty, about | describe_ratio_error())
-    image = super_resolved_image(found.values, result.grid)
-    write_result(image, arguments.output, about)
-    _print(arguments.output, ratio.name, prepared.n, sharpness, image)
+    calibration, sentence = result_calibration(resolver, uncertainty, quantity.ratio is not None)
+    examination, keys = Examination(resolver), {name: name for name in maps}
+    for name, image in maps.items():
+        examination.prepare(name, image, t1, flair)
+    warn_of([*notices_by_map(examination, keys), *([sentence] if sentence else [])])
+    tissue = None if region is None else reference_mask(region, examination.prepared(quantity.metabolites[0]).grid)
+    return examination.quantity(quantity, keys, sharpness, tissue).whole(calibration), calibration
 
 
 def _print(output: Path, name: str, n: int, sharpness: float, image) -> None:

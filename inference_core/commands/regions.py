@@ -19,7 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     check_folder(arguments.output.parent)
     patient = open_patient(arguments)
-    rows = patient.rows(patient.super_resolve())
+    rows = patient.measure().rows
     with atomic_path(arguments.output) as temporary:
         temporary.write_text(as_csv(rows), encoding="utf-8")
     print(f"{'region':16} {'quantity':16} {'mL':>7} {'as measured':>12} {'super-resolved':>20} {'signal':>8}")

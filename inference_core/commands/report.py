@@ -22,7 +22,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Super-resolve the maps and write the page."""
     from inference_core.errors import InputError
     from inference_core.imaging.writing import check_folder
-    from inference_core.report.map_warnings import MapWarnings
     from inference_core.report.pdf import NO_BROWSER, find_browser, print_pdf
     from inference_core.report.report import write_patient_report
     from inference_core.report.source_notes import file_names, is_simulated, units_of
@@ -36,20 +35,17 @@ def run(arguments: argparse.Namespace) -> int:
                 raise InputError(f"The output '{path}' is a folder: name a file.")
     browser = find_browser(arguments.browser) if arguments.pdf else None
     patient = open_patient(arguments)
-    noticed = MapWarnings(list(patient.maps))
-    with noticed.collect():
-        result = patient.super_resolve(noticed.done, certain=not arguments.no_uncertainty)
+    found = patient.measure(certain=not arguments.no_uncertainty)
     files = {"T1": arguments.t1, "FLAIR": arguments.flair, **patient.files}
     write_patient_report(
         arguments.output,
-        result,
+        found.result,
         patient.resolver,
         arguments.patient or _label(arguments.t1),
         file_names(files),
-        ratios=patient.ratios,
-        regions=patient.regions,
-        rows=patient.rows(result),
-        warnings=noticed.sentences(),
+        regions=found.regions,
+        rows=found.rows,
+        warnings=found.notices,
         units=units_of(patient.files.values()),
         simulated_patient=is_simulated(files.values()),
     )

@@ -29,14 +29,11 @@ def reference_region(labels: Path, mirror: bool, t1: sitk.Image) -> sitk.Image:
     return mirrored(region, mirror_transform(t1), t1) if mirror else region
 
 
-def reference_mask(region: sitk.Image | None, grid: SuperResolvedGrid, brain: np.ndarray) -> np.ndarray:
-    """Where the normal tissue is in a patient's maps, bool `(slice, 64, 64)`.
+def reference_mask(region: sitk.Image, grid: SuperResolvedGrid) -> np.ndarray:
+    """Where the normal tissue is on a patient's maps' grid, bool `(slice, 64, 64)`.
 
     Args:
-        region: an image that is above 0 inside; None for the whole brain.
+        region: an image that is above 0 inside.
         grid: the maps'.
-        brain: where they hold values, bool `(slice, 64, 64)`.
     """
-    if region is None:
-        return brain
-    return brain & (share_in_super_resolved(region, grid) >= _SHARE)
+    return share_in_super_resolved(region, grid) >= _SHARE

@@ -6,35 +6,28 @@ from typing import TYPE_CHECKING, Any
 from inference_core import __version__
 
 if TYPE_CHECKING:
-    from inference_core.inference.super_resolver import PreparedInput, SuperResolver
-    from inference_core.terms.ratios import Ratio
+    from inference_core.inference.quantity_source import QuantityResult
+    from inference_core.inference.super_resolver import SuperResolver
+    from inference_core.inference.uncertainty.calibration import Calibration
 
 
-def describe_result(
-    resolver: "SuperResolver",
-    prepared: "PreparedInput",
-    metabolite: str,
-    sharpness: float,
-    sources: Mapping[str, str],
-) -> dict[str, Any]:
-    """What `json` can write about a super-resolved map.
+def describe_result(resolver: "SuperResolver", result: "QuantityResult", sources: Mapping[str, str]) -> dict[str, Any]:
+    """What `json` can write about a super-resolved map, or a ratio of some.
 
     Args:
         resolver: what made it.
-        prepared: what it was made from.
-        metabolite: its paper name.
-        sharpness: lambda, 0 to 0.1.
-        sources: the files of "map", "T1" and "FLAIR".
+        result: all of it.
+        sources: the files of the maps, T1 and FLAIR, by what they are.
     """
-    weights = resolver.weights
+    weights, prepared, ratio = resolver.weights, result.prepared, result.quantity.ratio
     return {
-        "Description": "Super-resolved metabolite map. For research, not for diagnosis.",
+        "Description": f"{_kind(result)}. For research, not for diagnosis.",
         "Sources": dict(sources),
-        "Metabolite": metabolite,
+        "Metabolite": ratio.name if ratio else result.quantity.name,
         "InputResolution": prepared.n,
         "InputMatrix": [prepared.grid.rows, prepared.grid.columns],
         "InputInterpolation": prepared.interpolation,
-        "Sharpness": sharpness,
+        "Sharpness": result.sharpness,
         "Weights": weights and weights.path.name,
         "WeightsSHA256": weights and weights.sha256,
         "TrainedOn": weights.metadata.get("trained_on", "unknown") if weights else "unknown",
@@ -43,36 +36,35 @@ def describe_result(
         "Precision": resolver.precision,
         "SoftwareName": "MRSISuperRes",
         "SoftwareVersion": __version__,
-    }
+    } | (_of_ratio(result) if ratio else {})
 
 
-def describe_ratio(
-    resolver: "SuperResolver",
-    prepared: "PreparedInput",
-    ratio: "Ratio",
-    sharpness: float,
-    sources: Mapping[str, str],
-    certain: bool,
-) -> dict[str, Any]:
-    """What `json` can write about a ratio of super-resolved maps.
+def describe_uncertainty(result: "QuantityResult", calibration: "Calibration") -> dict[str, Any]:
+    """What to add to a result's description for the map of its uncertainty.
 
     Args:
-        resolver, sharpness: as `describe_result`.
-        prepared: what its first metabolite's map was made from.
-        ratio: which.
-        sources: the files of each map, T1 and FLAIR.
-        certain: whether the maps' uncertainties were known.
+        result: all of it.
+        calibration: that the uncertainty comes from.
     """
-    masked = "not above 0 by 1.96 of its standard errors" if certain else "below a tenth of its median in the brain"
-    return describe_result(resolver, prepared, ratio.name, sharpness, sources) | {
-        "Description": "Ratio of super-resolved metabolite maps. For research, not for diagnosis.",
+    if result.quantity.ratio is None:
+        return calibration.describe()
+    return {"Description": "Standard error of a ratio of metabolite maps. For research, not for diagnosis."}
+
+
+def _kind(result: "QuantityResult") -> str:
+    return "Ratio of super-resolved metabolite maps" if result.quantity.ratio else "Super-resolved metabolite map"
+
+
+def _of_ratio(result: "QuantityResult") -> dict[str, Any]:
+    ratio, reference = result.quantity.ratio, result.quantity.reference
+    certain = result.uncertainty is not None
+    masked = (
+        "not above 0 by 1.96 of its standard errors" if certain else "below a tenth of its median in the measured brain"
+    )
+    compared = {"Reference": reference.name, "ReferenceValue": result.reference_level} if reference else {}
+    return {
         "Numerator": list(ratio.numerator),
         "Denominator": list(ratio.denominator),
         "Masked": f"0 where the denominator is {masked}",
         "Units": "none",
-    }
-
-
-def describe_ratio_error() -> dict[str, Any]:
-    """What to add to a ratio's description for the map of its uncertainty."""
-    return {"Description": "Standard error of a ratio of metabolite maps. For research, not for diagnosis."}
+    } | compared

@@ -1,60 +1,53 @@
-"""All of a patient's metabolites, super-resolved on one grid, with how sure each is."""
+"""All of a patient's metabolites, and ratios of them, super-resolved on one grid, with their uncertainties."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
 
-from inference_core.errors import InputError
+from inference_core.errors import InputError, warn_of
 from inference_core.imaging.geometry import SuperResolvedGrid
-from inference_core.inference.super_resolver import PreparedInput, SuperResolver
+from inference_core.inference.examination import Examination
+from inference_core.inference.quantity_source import QuantityResult, check_one_grid
+from inference_core.inference.super_resolver import SuperResolver
 from inference_core.inference.uncertainty.calibration import Calibration
-from inference_core.inference.uncertainty.estimate import super_resolve_with_uncertainty
 from inference_core.terms.conditions import check_sharpness, resolve_metabolite
-
-
-@dataclass(frozen=True)
-class MetaboliteResult:
-    """One metabolite's maps.
-
-    Attributes:
-        prepared: the low-resolution map, without failed fits, and what goes with it.
-        values: super-resolved, `(slice, 64, 64)`, in the map's units.
-        uncertainty: half-width of the 68 % interval around `values`, or None where the weights have no calibration.
-    """
-
-    prepared: PreparedInput
-    values: np.ndarray
-    uncertainty: np.ndarray | None
+from inference_core.terms.quantity import Quantity
+from inference_core.terms.ratios import Ratio
 
 
 @dataclass(frozen=True)
 class PatientResult:
-    """A patient's metabolites on one grid.
+    """A patient's metabolites and ratios on one grid.
 
     Attributes:
         metabolites: by paper name, in the order given.
+        ratios: by name, such as "tCho/NAA", in the order given; without those that mean nothing anywhere.
         sharpness: lambda of all of them.
-        brain: where every one of them may hold values, `(slice, 64, 64)` bool.
+        brain: where every map may hold values, `(slice, 64, 64)` bool.
         grid: where the maps lie in the patient.
+        notices: sentences on the maps, with the maps' names in front unless they are about all of them.
+        left_out: a sentence on each ratio that means nothing anywhere.
     """
 
-    metabolites: Mapping[str, MetaboliteResult]
+    metabolites: Mapping[str, QuantityResult]
+    ratios: Mapping[str, QuantityResult]
     sharpness: float
     brain: np.ndarray
     grid: SuperResolvedGrid
+    notices: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
-    def values(self) -> dict[str, np.ndarray]:
-        """The super-resolved maps by metabolite."""
-        return {name: result.values for name, result in self.metabolites.items()}
+    def quantities(self) -> list[QuantityResult]:
+        """The metabolites, then the ratios."""
+        return [*self.metabolites.values(), *self.ratios.values()]
 
     @property
-    def uncertainties(self) -> dict[str, np.ndarray] | None:
-        """Those of the maps, or None where the weights have no calibration."""
-        found = {name: result.uncertainty for name, result in self.metabolites.items()}
-        return None if any(width is None for width in found.values()) else found
+    def has_uncertainty(self) -> bool:
+        """Whether the uncertainties are known."""
+        return all(own.uncertainty is not None for own in self.metabolites.values())
 
 
 def super_resolve_patient(
@@ -66,6 +59,7 @@ def super_resolve_patient(
     calibration: Calibration | None = None,
     progress: Callable[[int, int], None] | None = None,
     between_slices: Callable[[], None] | None = None,
+    ratios: Sequence[Ratio] = (),
 ) -> PatientResult:
     """Super-resolve all of a patient's metabolites.
 
@@ -78,50 +72,91 @@ def super_resolve_patient(
             passes of the network instead of one.
         progress: called after each metabolite with the number done and of all; may raise to end it.
         between_slices: called after each batch of slices in each pass; may raise to end it.
+        ratios: wanted besides the metabolites.
+
+    Warns:
+        InputWarning: as `SuperResolver.prepare`.
 
     Raises:
-        InputError: for maps that are not on one grid or name a metabolite twice, and as `SuperResolver.prepare`.
+        InputError: for maps that are not on one grid or name a metabolite twice, ratios without their maps, and as
+            `SuperResolver.prepare`.
     """
-    sharpness = check_sharpness(sharpness)
     named = _named(maps)
-    found: dict[str, MetaboliteResult] = {}
-    for done, (name, image) in enumerate(named.items(), 1):
-        first = next(iter(found.items()), None)
-        prepared = resolver.prepare(image, t1, flair, like=first and first[1].prepared)
-        if first:
-            _check_grid(*first, name, prepared)
-        maps_of = super_resolve_with_uncertainty(
-            resolver, prepared, name, sharpness, calibration, lambda *_: between_slices and between_slices()
-        )
-        found[name] = MetaboliteResult(prepared, *maps_of)
-        if progress is not None:
-            progress(done, len(named))
-    return on_one_grid(found, sharpness)
+    for ratio in ratios:
+        ratio.require(named)
+    examination = Examination(resolver)
+    for name, image in named.items():
+        examination.prepare(name, image, t1, flair)
+    keys = {name: name for name in named}
+    warn_of(notices_by_map(examination, keys))
+    return examine_patient(examination, keys, sharpness, calibration, progress, between_slices, ratios)
 
 
-def on_one_grid(metabolites: Mapping[str, MetaboliteResult], sharpness: float) -> PatientResult:
-    """Results of a patient's metabolites as one.
+def examine_patient(
+    examination: Examination,
+    keys: Mapping[str, Hashable],
+    sharpness: float,
+    calibration: Calibration | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    between_slices: Callable[[], None] | None = None,
+    ratios: Sequence[Ratio] = (),
+) -> PatientResult:
+    """What `super_resolve_patient` gives, of maps that are prepared.
 
     Args:
-        metabolites: by paper name, at least one.
-        sharpness: lambda of all of them.
+        examination: holds the maps.
+        keys: theirs, by metabolite's paper name, at least one.
+        sharpness, calibration, progress, between_slices, ratios: as `super_resolve_patient`.
 
     Raises:
-        InputError: if they are not on one grid.
+        InputError: as `super_resolve_patient`.
     """
-    (first, own), *others = metabolites.items()
-    for name, other in others:
-        _check_grid(first, own, name, other.prepared)
-    prepared = [result.prepared for result in metabolites.values()]
-    return PatientResult(metabolites, sharpness, np.logical_and.reduce([p.brain for p in prepared]), own.prepared.grid)
+    sharpness = check_sharpness(sharpness)
+    prepared = {name: examination.prepared(key) for name, key in keys.items()}
+    check_one_grid(prepared)
+
+    def check(_done: int, _total: int) -> None:
+        if between_slices is not None:
+            between_slices()
+
+    def find(quantity: Quantity) -> QuantityResult:
+        return examination.quantity(quantity, keys, sharpness).whole(calibration, check)
+
+    metabolites: dict[str, QuantityResult] = {}
+    for name in keys:
+        metabolites[name] = find(Quantity((name,)))
+        if progress is not None:
+            progress(len(metabolites), len(keys))
+    found: dict[str, QuantityResult] = {}
+    left_out = []
+    for ratio in dict.fromkeys(ratios):
+        try:
+            found[ratio.name] = find(Quantity(ratio.metabolites, ratio))
+        except InputError as error:
+            left_out.append(str(error))
+    return PatientResult(
+        metabolites=metabolites,
+        ratios=found,
+        sharpness=sharpness,
+        brain=np.logical_and.reduce([own.brain for own in prepared.values()]),
+        grid=next(iter(prepared.values())).grid,
+        notices=notices_by_map(examination, keys),
+        left_out=tuple(left_out),
+    )
 
 
-def _check_grid(first: str, own: MetaboliteResult, name: str, prepared: PreparedInput) -> None:
-    if not own.prepared.grid.matches(prepared.grid):
-        raise InputError(
-            f"The maps of {first} and {name} are not on one grid: give maps of one examination, in the same matrix and "
-            "place."
-        )
+def notices_by_map(examination: Examination, keys: Mapping[str, Hashable]) -> tuple[str, ...]:
+    """What the user has to know of prepared maps: each sentence once, after the names of the maps that it is about.
+
+    Args:
+        examination: holds the maps.
+        keys: theirs, by what to call them. A sentence on all of them has no names in front.
+    """
+    about: dict[str, list[str]] = {}
+    for name, key in keys.items():
+        for sentence in examination.notices(key):
+            about.setdefault(sentence, []).append(name)
+    return tuple(text if len(names) == len(keys) else f"{', '.join(names)}: {text}" for text, names in about.items())
 
 
 def _named(maps: Mapping[str, sitk.Image]) -> dict[str, sitk.Image]:

@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 def result_calibration(
     resolver: "SuperResolver", uncertainty: bool, ratio: bool = False
 ) -> "tuple[Calibration | None, str | None]":
-    """The weights' calibration if a result needs it, and what to warn of if a ratio has to do without.
+    """The weights' calibration if a result is better with it, and a sentence for the user if it has to do without.
 
     Args:
         resolver: whose weights.
-        uncertainty: whether the result is to have its uncertainty beside it.
-        ratio: whether it is a ratio.
+        uncertainty: whether the result can't do without.
+        ratio: whether it is, or has, a ratio.
 
     Raises:
-        InputError: if there is none that can be used, for a result that is to have its uncertainty beside it.
+        InputError: if there is none that can be used, for a result that can't do without.
     """
     from inference_core.inference.uncertainty.calibration import load_calibration
 
@@ -33,4 +33,7 @@ def result_calibration(
     except InputError as error:
         if uncertainty:
             raise
-        return None, f"Where the denominator may be zero is judged by its size alone. {error}"
+        return None, (
+            "The uncertainty is not known, and where a ratio's denominator may be zero is judged by its size alone. "
+            f"{error}"
+        )

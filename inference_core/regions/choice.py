@@ -1,7 +1,6 @@
 """Which regions and ratios of those asked for can be measured; the others are left out with a sentence, not refused.
 
-A region's counterpart that lies beside the brain is no reason to lose the whole table. Without Qt, and so without
-translations: most of this is called on the computing thread.
+A region's counterpart that lies beside the brain is no reason to lose the whole table.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from inference_core.errors import InputError
+from inference_core.imaging.brain_mask import share_in_super_resolved
 from inference_core.imaging.geometry import SuperResolvedGrid
 from inference_core.terms.ratios import STANDARD_RATIOS, Ratio
 
@@ -40,43 +40,25 @@ def usual_ratios(metabolites: Iterable[str]) -> tuple[Ratio, ...]:
     return tuple(ratio for ratio in STANDARD_RATIOS if known.issuperset(ratio.metabolites))
 
 
-def meaningful_ratios(ratios: Sequence[Ratio], result) -> tuple[tuple[Ratio, ...], list[str]]:
-    """The ratios that mean something somewhere, and a sentence on each other.
-
-    Args:
-        ratios: of metabolites that there are maps of.
-        result: an `inference_core.inference.patient_result.PatientResult`.
-    """
-    from inference_core.regions.table import region_rows
-
-    found, notices = [], []
-    for ratio in ratios:
-        try:
-            # No regions: only what it says of the ratio, as measured and super-resolved.
-            region_rows(result, {}, [ratio])
-        except InputError as error:
-            notices.append(str(error))
-        else:
-            found.append(ratio)
-    return tuple(found), notices
-
-
 def regions_in_brain(
     regions: Mapping[str, sitk.Image], grid: SuperResolvedGrid, brain: np.ndarray
 ) -> tuple[dict[str, sitk.Image], list[str]]:
     """The regions that hold a voxel of the brain, and a sentence on each other.
 
     Args:
-        regions: images of 1 inside, by name; may be none.
+        regions: images that are above 0 inside, by name; may be none.
         grid: of the super-resolved maps.
         brain: where they hold values, `(slice, 64, 64)` bool.
 
     Raises:
-        InputError: if there are some, but none does.
+        InputError: for one that is empty, or if there are some, but none does.
     """
-    from inference_core.imaging.brain_mask import share_in_super_resolved
-
-    inside = {name: image for name, image in regions.items() if (share_in_super_resolved(image, grid) * brain).any()}
+    for name, image in regions.items():
+        if not np.any(sitk.GetArrayViewFromImage(image)):
+            raise InputError(f"The region '{name}' is empty: draw it, or leave it out.")
+    inside = {
+        name: image for name, image in regions.items() if (share_in_super_resolved(image > 0, grid) * brain).any()
+    }
     outside = [name for name in regions if name not in inside]
     if outside and not inside:
         raise InputError(f"No region holds a voxel of the maps' brain ({_listed(outside)}): draw one there.")

@@ -15,12 +15,11 @@ import SimpleITK as sitk
 
 from inference_core.errors import InputError
 from inference_core.imaging.brain_mask import share_in_low_resolution, share_in_super_resolved
-from inference_core.imaging.geometry import SuperResolvedGrid
 from inference_core.regions.statistics import region_statistics
-from inference_core.terms.ratios import Ratio, ratio_map
 
 if TYPE_CHECKING:
-    from inference_core.inference.patient_result import MetaboliteResult, PatientResult
+    from inference_core.inference.patient_result import PatientResult
+    from inference_core.inference.quantity_source import QuantityResult
 
 
 @dataclass(frozen=True)
@@ -63,39 +62,18 @@ class _Region:
     coarse: np.ndarray
 
 
-@dataclass(frozen=True)
-class _Quantity:
-    """A metabolite or ratio on both grids, `(slice, row, column)` each, and where it means something."""
-
-    name: str
-    values: np.ndarray
-    valid: np.ndarray
-    uncertainty: np.ndarray | None
-    measured: np.ndarray
-    measured_valid: np.ndarray
-
-
-def region_rows(
-    result: "PatientResult", regions: Mapping[str, sitk.Image], ratios: Sequence[Ratio] = ()
-) -> list[RegionRow]:
-    """The table's rows, region by region.
+def region_rows(result: "PatientResult", regions: Mapping[str, sitk.Image]) -> list[RegionRow]:
+    """The table's rows, region by region: metabolites, then ratios.
 
     Args:
-        result: the patient's maps.
+        result: the patient's metabolites and ratios.
         regions: images that are above 0 in the region, on grids of their own, by the region's name.
-        ratios: besides the metabolites.
 
     Raises:
-        InputError: for a region that is empty or holds no brain, and as `ratio_map`.
+        InputError: for a region that is empty or holds no brain.
     """
     found = [_region(name, image, result) for name, image in regions.items()]
-    metabolites = [_metabolite(name, own, result.brain) for name, own in result.metabolites.items()]
-    found_ratios = [_ratio(ratio, result) for ratio in ratios]
-    rows = []
-    for region in found:
-        rows += [_row(region, own, result.grid, _signal_change(region, own)) for own in metabolites]
-        rows += [_row(region, own, result.grid, None) for own in found_ratios]
-    return rows
+    return [_row(region, quantity) for region in found for quantity in result.quantities]
 
 
 def _region(name: str, image: sitk.Image, result: "PatientResult") -> _Region:
@@ -108,42 +86,32 @@ def _region(name: str, image: sitk.Image, result: "PatientResult") -> _Region:
     return _Region(name, fine, coarse)
 
 
-def _metabolite(name: str, own: "MetaboliteResult", brain: np.ndarray) -> _Quantity:
-    measured = own.prepared.low_resolution
-    return _Quantity(name, own.values, brain, own.uncertainty, measured, measured > 0)
-
-
-def _ratio(ratio: Ratio, result: "PatientResult") -> _Quantity:
-    found = ratio_map(ratio, result.values, result.brain, result.uncertainties)
-    measured = {name: own.prepared.low_resolution for name, own in result.metabolites.items()}
-    brain = np.logical_and.reduce([measured[name] > 0 for name in ratio.metabolites])
-    coarse = ratio_map(ratio, measured, brain)
-    return _Quantity(ratio.name, found.values, found.mask, found.uncertainty, coarse.values, coarse.mask)
-
-
-def _signal_change(region: _Region, quantity: _Quantity) -> float | None:
+def _signal_change(region: _Region, quantity: "QuantityResult") -> float | None:
     """How much more the region holds than was measured, as a share, at the measurement's resolution."""
     import torch
 
     from inference_core.networks import kspace
 
+    if quantity.quantity.ratio is not None:
+        return None
     kept = kspace.low_resolution(torch.from_numpy(quantity.values), quantity.measured.shape[1:]).numpy()
     before, after = (float((image * region.coarse).sum()) for image in (quantity.measured, kept))
     return after / before - 1 if before > 0 else None
 
 
-def _row(region: _Region, quantity: _Quantity, grid: SuperResolvedGrid, signal_change: float | None) -> RegionRow:
-    after = region_statistics(quantity.values, region.fine, quantity.valid, float(np.prod(grid.spacing)))
+def _row(region: _Region, quantity: "QuantityResult") -> RegionRow:
+    grid = quantity.grid
+    after = region_statistics(quantity.values, region.fine, quantity.mask, float(np.prod(grid.spacing)))
     before = region_statistics(
-        quantity.measured, region.coarse, quantity.measured_valid, float(np.prod(grid.low_resolution_spacing))
+        quantity.measured, region.coarse, quantity.measured_mask, float(np.prod(grid.low_resolution_spacing))
     )
     uncertainty = None
     if after and quantity.uncertainty is not None:
         # Errors of neighbours go together: that of their mean is taken for as large as theirs, never for less.
-        uncertainty = float(np.average(quantity.uncertainty, weights=region.fine * quantity.valid))
+        uncertainty = float(np.average(quantity.uncertainty, weights=region.fine * quantity.mask))
     return RegionRow(
         region=region.name,
-        quantity=quantity.name,
+        quantity=quantity.quantity.name,
         volume_ml=after.volume if after else 0.0,
         mean=after and after.mean,
         median=after and after.median,
@@ -154,7 +122,7 @@ def _row(region: _Region, quantity: _Quantity, grid: SuperResolvedGrid, signal_c
         low_resolution_median=before and before.median,
         low_resolution_low=before and before.low,
         low_resolution_high=before and before.high,
-        signal_change=signal_change,
+        signal_change=_signal_change(region, quantity),
     )
 
 

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import SimpleITK as sitk
 
-from inference_core.errors import InputError
 from inference_core.imaging.geometry import SuperResolvedGrid, low_resolution_image
 from inference_core.terms.conditions import MRI_MATRIX, MRI_UPSAMPLING
-from inference_core.terms.ratios import Ratio, ratio_map
 
 if TYPE_CHECKING:
-    from inference_core.inference.patient_result import MetaboliteResult, PatientResult
+    from inference_core.inference.patient_result import PatientResult
+    from inference_core.inference.quantity_source import QuantityResult
 
 #: Share of the voxels that the colours of maps and of ratios, which have long tails, end above.
 _WINDOW, _RATIO_WINDOW = 99.7, 98.0
@@ -48,79 +47,38 @@ class Column:
     measured_share: float | None
 
 
-def make_columns(
-    result: "PatientResult", ratios: Sequence[Ratio], slices: Sequence[int]
-) -> tuple[list[Column], list[str]]:
-    """The columns, metabolites first, and a sentence for each ratio that can't have one.
+def make_columns(result: "PatientResult", slices: Sequence[int]) -> list[Column]:
+    """The columns, metabolites first.
 
     Args:
-        result: the patient's maps.
-        ratios: wanted besides the metabolites.
+        result: the patient's metabolites and ratios.
         slices: that are shown.
     """
-    columns = [_metabolite(name, own, result, slices) for name, own in result.metabolites.items()]
-    left_out = []
-    for ratio in ratios:
-        try:
-            columns.append(_ratio(ratio, result, slices))
-        except InputError as error:
-            left_out.append(str(error))
-    return columns, left_out
+    return [_column(quantity, slices) for quantity in result.quantities]
 
 
-def _metabolite(name: str, own: "MetaboliteResult", result: "PatientResult", slices: Sequence[int]) -> Column:
-    grid, measured = result.grid, own.prepared.low_resolution
+def _column(own: "QuantityResult", slices: Sequence[int]) -> Column:
     from inference_core.inference.data_share import measured_energy
 
-    share = measured_energy(own.values, (grid.rows, grid.columns))
-    return _column(
-        name, grid, slices, (measured, measured > 0), (own.values, own.prepared.brain, own.uncertainty), _WINDOW, share
-    )
-
-
-def _ratio(ratio: Ratio, result: "PatientResult", slices: Sequence[int]) -> Column:
-    found = ratio_map(ratio, result.values, result.brain, result.uncertainties)
-    measured = {name: own.prepared.low_resolution for name, own in result.metabolites.items()}
-    there = np.logical_and.reduce([measured[name] > 0 for name in ratio.metabolites])
-    coarse = ratio_map(ratio, measured, there)
-    return _column(
-        ratio.name,
-        result.grid,
-        slices,
-        (coarse.values, coarse.mask),
-        (found.values, found.mask, found.uncertainty),
-        _RATIO_WINDOW,
-        None,
-    )
-
-
-def _column(
-    name: str,
-    grid: SuperResolvedGrid,
-    slices: Sequence[int],
-    measured: tuple[np.ndarray, np.ndarray],
-    fine: tuple[np.ndarray, np.ndarray, np.ndarray | None],
-    share_below: float,
-    measured_share: float | None,
-) -> Column:
-    values, mask, uncertainty = fine
-    shown = np.zeros_like(mask)
-    shown[list(slices)] = mask[list(slices)]
+    grid, is_ratio = own.grid, own.quantity.ratio is not None
+    shown = np.zeros_like(own.mask)
+    shown[list(slices)] = own.mask[list(slices)]
 
     def window(array: np.ndarray | None) -> float:
+        share_below = _RATIO_WINDOW if is_ratio else _WINDOW
         return 0.0 if array is None or not shown.any() else float(np.percentile(array[shown], share_below))
 
     return Column(
-        name=name,
-        is_ratio=measured_share is None,
-        measured=_on_mri_grid(measured[0], grid),
-        measured_mask=_on_mri_grid(measured[1], grid) > 0,
-        values=finer(values),
-        mask=finer(mask),
-        window=window(values),
-        uncertainty=None if uncertainty is None else finer(uncertainty),
-        uncertainty_window=window(uncertainty),
-        measured_share=measured_share,
+        name=own.quantity.name,
+        is_ratio=is_ratio,
+        measured=_on_mri_grid(own.measured, grid),
+        measured_mask=_on_mri_grid(own.measured_mask, grid) > 0,
+        values=finer(own.values),
+        mask=finer(own.mask),
+        window=window(own.values),
+        uncertainty=None if own.uncertainty is None else finer(own.uncertainty),
+        uncertainty_window=window(own.uncertainty),
+        measured_share=None if is_ratio else measured_energy(own.values, (grid.rows, grid.columns)),
     )
 
 

@@ -61,7 +61,7 @@ def reading_notes(result: "PatientResult", regions: bool) -> list[str]:
         regions: whether there are numbers of regions.
     """
     told = ["R, L, A, P, S, I: the patient's right, left, front, back, head and foot."]
-    if result.uncertainties is not None:
+    if result.has_uncertainty:
         told.append(
             "±: half of the interval made to hold the true value in at least 68 of 100 voxels of simulated patients; "
             "of a region, that of the mean, errors of neighbours taken to go together."

@@ -19,7 +19,6 @@ from inference_core.report.region_numbers import numbers_table
 from inference_core.report.slices import shown_slices
 from inference_core.report.source_notes import UNITS_AS_GIVEN
 from inference_core.report.tiles import OUTLINES
-from inference_core.terms.ratios import Ratio
 
 if TYPE_CHECKING:
     from inference_core.inference.patient_result import PatientResult
@@ -39,7 +38,6 @@ def write_patient_report(
     patient: str,
     sources: Mapping[str, str],
     *,
-    ratios: Sequence[Ratio] = (),
     regions: Mapping[str, sitk.Image] | None = None,
     rows: Sequence[RegionRow] = (),
     warnings: Sequence[str] = (),
@@ -53,11 +51,10 @@ def write_patient_report(
 
     Args:
         path: file to write, replaced if it exists.
-        result: the patient's maps.
+        result: the patient's metabolites and ratios.
         resolver: what made them.
         patient: what to call the patient.
         sources: names of files or nodes, by what they are: "T1", "FLAIR", and the metabolites.
-        ratios: to be shown besides the metabolites.
         regions: images above 0 inside, on grids of their own, by name: they choose the slice and are outlined.
         rows: what is in them, from `region_rows`. The sheet has room for four regions; further ones go on another.
         warnings: sentences on the input, as `InputWarning` has them.
@@ -76,10 +73,9 @@ def write_patient_report(
     if path.is_dir():
         raise InputError(f"The output '{path}' is a folder: name a file.")
     shares = {name: share_in_super_resolved(image > 0, result.grid) for name, image in (regions or {}).items()}
-    quantities = len(result.metabolites) + len(ratios)
-    count = max(1, _COLUMNS[result.uncertainties is not None] // quantities)
+    count = max(1, _COLUMNS[result.has_uncertainty] // len(result.quantities))
     slices = shown_slices(result.brain, list(shares.values()), count)
-    columns, left_out = make_columns(result, ratios, slices)
+    columns = make_columns(result, slices)
     found = _by_region(rows)
     here, further = dict(list(found.items())[:_REGIONS]), dict(list(found.items())[_REGIONS:])
     outlines = dict(zip(shares, OUTLINES, strict=False))
@@ -94,7 +90,7 @@ def write_patient_report(
         notes=reading_notes(result, bool(here)),
         sources=sources,
         facts=facts(result, resolver),
-        warnings=[*warnings, *left_out],
+        warnings=list(dict.fromkeys([*warnings, *result.left_out])),
         further=numbers_table(columns, len(slices), further, outlines, detail=False) if further else None,
     )
     text = html(page)

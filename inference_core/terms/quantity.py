@@ -1,4 +1,4 @@
-"""What the panel can show: a metabolite, or a ratio of some."""
+"""What can be asked for of a patient: a metabolite, or a ratio of some."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Quantity:
     Attributes:
         metabolites: whose maps it needs, by their paper names.
         ratio: of these, or None for the metabolite itself.
-        reference: the tissue in multiples of whose median the ratio is, one of `TISSUES`, or None.
+        reference: the tissue in multiples of whose median the ratio is, or None.
     """
 
     metabolites: tuple[str, ...]
@@ -55,7 +55,9 @@ class Quantity:
     def name(self) -> str:
         """For the user: "NAA", "tCho/NAA", "tCho/NAA of the brain's"."""
         name = self.ratio.name if self.ratio else self.metabolites[0]
-        return name + _ENDINGS[self.reference] if self.reference else name
+        if self.reference is None:
+            return name
+        return name + _ENDINGS.get(self.reference, f" in multiples of its {self.reference.name}")
 
     @property
     def label(self) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 from slicer.i18n import tr as _
 
 from inference_core.errors import InputError
-from MRSISuperResLib.compute.computation import Computation, Model
+from MRSISuperResLib.compute.computation import Computation
+from MRSISuperResLib.compute.requests import Model
 from MRSISuperResLib.scene.table_node import fill_table_node
 
 
@@ -61,7 +62,7 @@ def run_folder(
         computation.serve_waiting()
         return cancelled()
 
-    resolver = computation.resolver(model)
+    resolver = computation.cache.resolver(model)
     return run_batch(
         study, output, sharpness=sharpness, resolver=resolver, progress=progress, cancelled=between_slices, **options
     )

@@ -15,10 +15,10 @@ import qt
 
 from inference_core.errors import InputError
 from inference_core.terms.quantity import Quantity
-from MRSISuperResLib.compute.computation import (
+from MRSISuperResLib.compute.computation import Computation
+from MRSISuperResLib.compute.requests import (
     CertaintyDone,
     CertaintyFinished,
-    Computation,
     Failed,
     Finished,
     Model,

@@ -9,7 +9,8 @@ from inference_core.terms.conditions import check_sharpness
 from inference_core.terms.quantity import SEGMENTS, Quantity
 from inference_core.terms.reference import BRAIN, parse_reference
 from MRSISuperResLib.compute.batch import run_folder, summary
-from MRSISuperResLib.compute.computation import Computation, Model, Request, shared_computation
+from MRSISuperResLib.compute.computation import Computation, shared_computation
+from MRSISuperResLib.compute.requests import Model, Request
 from MRSISuperResLib.compute.torch_setup import check_packages
 from MRSISuperResLib.scene.guesses import metabolite_of
 from MRSISuperResLib.scene.normal_tissue import normal_tissue
@@ -81,7 +82,7 @@ def super_resolve(
     label = ResultLabel(
         metabolite=quantity.name,
         sharpness=request.sharpness,
-        n=found.prepared.n,
+        n=found.result.prepared.n,
         map_name=", ".join(node.GetName() for node in maps.values()),
         t1_name=t1_node.GetName(),
         flair_name=flair_node.GetName(),
@@ -89,12 +90,12 @@ def super_resolve(
         weights=found.resolver.weights.sha256,
         device=found.resolver.device_reason,
     )
-    grid = found.prepared.grid
+    grid = found.result.grid
     result = ResultVolume.create(map_node)
-    result.write(request, label, grid, range(grid.slices), found.values)
+    result.write(request, label, grid, range(grid.slices), found.result.values)
     if uncertainty:
         certainty = UncertaintyVolume.create(map_node)
-        certainty.write(request, label, grid, range(grid.slices), found.widths)
+        certainty.write(request, label, grid, range(grid.slices), found.result.uncertainty)
         certainty.detach()
         result.node.SetNodeReferenceID("MRSISuperRes.uncertainty", certainty.node.GetID())
     result.detach()

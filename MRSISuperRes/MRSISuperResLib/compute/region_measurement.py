@@ -1,23 +1,17 @@
 """All of a patient's metabolites in regions: from the console, and on the computing thread for the panel."""
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import SimpleITK as sitk
 
-from inference_core.errors import InputError
-from inference_core.regions.choice import (
-    meaningful_ratios,
-    parse_ratios,
-    partly_known,
-    regions_in_brain,
-    usual_ratios,
-)
+from inference_core.errors import collected_warnings
+from inference_core.regions.choice import parse_ratios
 from inference_core.terms.conditions import check_sharpness
 from inference_core.terms.ratios import Ratio
-from MRSISuperResLib.compute.computation import Computation, Model, shared_computation
+from MRSISuperResLib.compute.computation import Computation, shared_computation
+from MRSISuperResLib.compute.requests import Model
 from MRSISuperResLib.compute.torch_setup import check_packages
 from MRSISuperResLib.scene.patient_maps import images_of_maps, left_out, maps_beside
 from MRSISuperResLib.scene.region_table_view import table_node
@@ -51,17 +45,13 @@ class Measured:
     """What came of it.
 
     Attributes:
-        result: an `inference_core.inference.patient_result.PatientResult`.
-        regions: as measured, mirrored ones among them, by name; without those that lie outside the brain.
-        ratios: those of the table; without those that mean nothing anywhere.
-        rows: the table, `inference_core.regions.table.RegionRow`s.
+        result, regions, rows: see `inference_core.regions.measuring.Measurement`.
         notices: sentences for the user.
         resolver: what super-resolved.
     """
 
     result: object
     regions: Mapping[str, sitk.Image]
-    ratios: tuple[Ratio, ...]
     rows: tuple
     notices: tuple[str, ...]
     resolver: object
@@ -125,45 +115,23 @@ def measure(
         between_slices: may raise to end it.
 
     Raises:
-        InputError: if no region lies in the brain or the other side can't be found, and as `super_resolve_patient`.
+        InputError: if no region lies in the brain or the other side can't be found, and as `measuring.measure_regions`.
     """
-    from inference_core.inference.patient_result import super_resolve_patient
-    from inference_core.regions.table import region_rows
-    from inference_core.report.map_warnings import MapWarnings
 
-    resolver, notices = computation.resolver(wanted.model), []
-    try:
-        calibration = computation.calibration(resolver)
-    except InputError as error:
-        calibration = None
-        notices.append(f"How certain the numbers are is not known. {error}")
+    from inference_core.inference.result_calibration import result_calibration
+    from inference_core.regions import measuring
+
+    resolver = computation.cache.resolver(wanted.model)
+    calibration, sentence = result_calibration(resolver, uncertainty=False, ratio=True)
     between_slices()
     first = next(iter(wanted.images.values()))
     regions = dict(wanted.segments)
     if regions and wanted.mirror:
-        regions |= computation.other_side.regions(regions, first.t1, first.key[1], between_slices)
-    if regions:
-        # Said before all maps are super-resolved rather than after.
-        prepared, _ = computation.prepared(resolver, first)
-        regions, outside = regions_in_brain(regions, prepared.grid, prepared.brain)
-        notices += outside
-    noticed = MapWarnings(list(wanted.images))
-
-    def done(count: int, of_all: int) -> None:
-        noticed.done(count, of_all)
-        progress(count, of_all)
-
-    maps = {name: images.low_resolution for name, images in wanted.images.items()}
-    with warnings.catch_warnings(record=True), noticed.collect():
-        result = super_resolve_patient(
-            resolver, maps, first.t1, first.flair, wanted.sharpness, calibration, done, between_slices
+        regions |= computation.cache.other_side.regions(regions, first.t1, first.key[1], between_slices)
+    with collected_warnings() as notices:
+        examination, keys = computation.cache.examination(wanted.model, wanted.images)
+        found = measuring.measure_regions(
+            examination, keys, regions, wanted.ratios, wanted.sharpness, calibration, progress, between_slices
         )
-    notices += noticed.sentences()
-    # Where all maps hold values may be less than where the first one does.
-    regions, outside = regions_in_brain(regions, result.grid, result.brain)
-    asked = usual_ratios(result.metabolites) if wanted.ratios is None else wanted.ratios
-    ratios, meaningless = meaningful_ratios(asked, result)
-    notices += [*outside, *meaningless]
-    rows = tuple(region_rows(result, regions, ratios))
-    notices += partly_known(rows)
-    return Measured(result, regions, ratios, rows, tuple(notices), resolver)
+    notices = tuple(dict.fromkeys([*([sentence] if sentence else []), *found.notices, *notices]))
+    return Measured(found.result, found.regions, found.rows, notices, resolver)

@@ -31,7 +31,6 @@ def write_report(
             measured.resolver,
             patient,
             sources,
-            ratios=measured.ratios,
             regions=measured.regions,
             rows=measured.rows,
             warnings=measured.notices,

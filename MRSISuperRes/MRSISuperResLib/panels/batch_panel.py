@@ -5,8 +5,9 @@ from slicer.i18n import tr as _
 
 from inference_core.errors import InputError
 from MRSISuperResLib.compute.batch import parse_sharpness, run_folder, summary, table_node
-from MRSISuperResLib.compute.computation import Model, shared_computation
+from MRSISuperResLib.compute.computation import shared_computation
 from MRSISuperResLib.compute.long_work import LongWork
+from MRSISuperResLib.compute.requests import Model
 
 
 class BatchPanel:

@@ -10,8 +10,9 @@ from inference_core.errors import InputError
 from inference_core.terms.quantity import TISSUES, Quantity
 from inference_core.terms.reference import Reference
 from MRSISuperResLib.compute import torch_setup
-from MRSISuperResLib.compute.computation import Model, shared_computation
+from MRSISuperResLib.compute.computation import shared_computation
 from MRSISuperResLib.compute.live_update import Listener, LiveUpdate, Wish, ready
+from MRSISuperResLib.compute.requests import Model
 from MRSISuperResLib.panels.batch_panel import BatchPanel
 from MRSISuperResLib.panels.certainty_panel import CertaintyPanel
 from MRSISuperResLib.panels.display_panel import DisplayPanel

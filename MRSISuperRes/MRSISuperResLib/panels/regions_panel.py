@@ -11,10 +11,11 @@ from slicer.i18n import tr as _
 from inference_core.errors import InputError
 from inference_core.regions.choice import parse_ratios
 from inference_core.terms.conditions import METABOLITES
-from MRSISuperResLib.compute.computation import Model, shared_computation
+from MRSISuperResLib.compute.computation import shared_computation
 from MRSISuperResLib.compute.long_work import CancelledError, LongWork
 from MRSISuperResLib.compute.region_measurement import Measured, Wanted, measure
 from MRSISuperResLib.compute.region_reports import write_report
+from MRSISuperResLib.compute.requests import Model
 from MRSISuperResLib.panels.messages import show_message
 from MRSISuperResLib.scene.patient_maps import images_of_maps, left_out, maps_beside
 from MRSISuperResLib.scene.region_table_view import as_text, fill_table, signal_check, table_node

@@ -71,7 +71,8 @@ def test_multiples_of_the_median_in_the_brain_a_region_or_the_other_side(files):
     assert predict(files, "--reference", "brain") == 0
     found, sidecar = read(files / "ratio.nii.gz"), json.loads((files / "ratio.json").read_text())
     np.testing.assert_allclose(found * sidecar["ReferenceValue"], plain, rtol=1e-5)
-    assert np.median(found[found > 0]) == pytest.approx(1)
+    # The level is that of the brain, before the uncertainty masks some of it.
+    assert np.median(found[found > 0]) == pytest.approx(1, rel=0.01)
 
     def level(columns, *mirror):
         assert predict(files, "--reference", write_labels(files, columns), *mirror) == 0

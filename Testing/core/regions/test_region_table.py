@@ -69,16 +69,22 @@ def region(place, radius=14.0):
 
 
 LEVELS = {"NAA": (8.0, 4.0), "GPC+PCh": (2.0, 4.0)}
+CHOLINE_OVER_NAA = Ratio.parse("tCho/NAA")
 CALIBRATION = Calibration({name: np.array([[-4.0, 0, 0]] + [[-60.0, 0, 0]] * 2) for name in METABOLITES}, 2.0, {})
 
 
 def test_regions_have_their_levels_and_ratios(mri):
     result = super_resolve_patient(
-        SuperResolver(ZeroFilling(), "cpu"), maps_of(LEVELS), mri, mri, calibration=CALIBRATION
+        SuperResolver(ZeroFilling(), "cpu"),
+        maps_of(LEVELS),
+        mri,
+        mri,
+        calibration=CALIBRATION,
+        ratios=[CHOLINE_OVER_NAA],
     )
     assert list(result.metabolites) == ["NAA", "tCho"]
     regions = {"right": region((-25, 0)), "left": region((42, 0))}
-    rows = {(r.region, r.quantity): r for r in region_rows(result, regions, [Ratio.parse("tCho/NAA")])}
+    rows = {(r.region, r.quantity): r for r in region_rows(result, regions)}
     assert len(rows) == 6
     for name, index in (("right", 0), ("left", 1)):
         for quantity, levels in (("NAA", LEVELS["NAA"]), ("tCho", LEVELS["GPC+PCh"])):
@@ -89,7 +95,7 @@ def test_regions_have_their_levels_and_ratios(mri):
             # As much as measured, but for ringing outside the brain that the mask takes away.
             assert abs(row.signal_change) < 0.02
             assert row.uncertainty == pytest.approx(
-                np.exp(-2) * np.median(result.values[quantity][1][result.brain[1]]), rel=0.1
+                np.exp(-2) * np.median(result.metabolites[quantity].values[1][result.brain[1]]), rel=0.1
             )
         assert rows[name, "tCho/NAA"].mean == pytest.approx(LEVELS["GPC+PCh"][index] / LEVELS["NAA"][index], rel=0.2)
         assert rows[name, "tCho/NAA"].signal_change is None
@@ -98,8 +104,10 @@ def test_regions_have_their_levels_and_ratios(mri):
 
 def test_a_ratio_that_means_nothing_in_a_region_leaves_the_rest_of_the_table(mri):
     maps = maps_of({"NAA": (8.0, 0.0), "GPC+PCh": (2.0, 4.0)})
-    result = super_resolve_patient(SuperResolver(ZeroFilling(), "cpu"), maps, mri, mri, calibration=CALIBRATION)
-    rows = {r.quantity: r for r in region_rows(result, {"left": region((48, 0), 6.0)}, [Ratio.parse("tCho/NAA")])}
+    result = super_resolve_patient(
+        SuperResolver(ZeroFilling(), "cpu"), maps, mri, mri, calibration=CALIBRATION, ratios=[CHOLINE_OVER_NAA]
+    )
+    rows = {r.quantity: r for r in region_rows(result, {"left": region((48, 0), 6.0)})}
     assert rows["tCho"].mean == pytest.approx(4, rel=0.1)
     assert (rows["tCho/NAA"].volume_ml, rows["tCho/NAA"].mean, rows["tCho/NAA"].uncertainty) == (0, None, None)
     assert as_csv([rows["tCho/NAA"]]).splitlines()[1].startswith("left,tCho/NAA,0,,,,,,")
@@ -113,8 +121,10 @@ def test_made_up_signal_shows(mri):
 
 
 def test_the_table_reads_as_csv(mri):
-    result = super_resolve_patient(SuperResolver(ZeroFilling(), "cpu"), maps_of(LEVELS), mri, mri)
-    rows = region_rows(result, {"a, b": region((0, 0))}, [Ratio.parse("tCho/NAA")])
+    result = super_resolve_patient(
+        SuperResolver(ZeroFilling(), "cpu"), maps_of(LEVELS), mri, mri, ratios=[CHOLINE_OVER_NAA]
+    )
+    rows = region_rows(result, {"a, b": region((0, 0))})
     read = list(csv.DictReader(io.StringIO(as_csv(rows))))
     assert [row["quantity"] for row in read] == ["NAA", "tCho", "tCho/NAA"]
     assert read[0]["region"] == "a, b"

@@ -18,7 +18,6 @@ from inference_core.inference.super_resolver import SuperResolver
 from inference_core.regions.table import region_rows
 from inference_core.report import figures, pdf
 from inference_core.report.colours import coloured, on_anatomy
-from inference_core.report.map_warnings import MapWarnings
 from inference_core.report.markup import document, element
 from inference_core.report.numbers import number, with_spread
 from inference_core.report.orientation import slice_view
@@ -26,6 +25,7 @@ from inference_core.report.report import write_patient_report
 from inference_core.report.slices import shown_slices
 from inference_core.report.source_notes import file_names
 from inference_core.terms.conditions import METABOLITES
+from inference_core.terms.quantity import Quantity
 from inference_core.terms.ratios import STANDARD_RATIOS, Ratio
 
 SAMPLE = Path(__file__).resolve().parents[3] / "Resources" / "SamplePatient"
@@ -40,6 +40,16 @@ def resolver():
 def result(patient, resolver):
     low_resolution, t1, flair = patient(size=(16, 16, 3))
     return super_resolve_patient(resolver, {"tCho": low_resolution, "NAA": low_resolution * 2}, t1, flair, 0.05)
+
+
+@pytest.fixture
+def result_with_zero_naa(patient, resolver):
+    """Ratios of NAA mean nothing."""
+    low_resolution, t1, flair = patient(size=(16, 16, 3))
+    maps, ratios = {"tCho": low_resolution, "NAA": low_resolution * 2}, [Ratio.parse("tCho/NAA")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("inference_core.terms.ratios._LEAST_SHARE", 1e6)
+        return super_resolve_patient(resolver, maps, t1, flair, ratios=ratios)
 
 
 def arguments(tmp_path, **changed):
@@ -115,9 +125,9 @@ def test_names_are_escaped_and_the_same_input_gives_the_same_page(result, resolv
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_a_ratio_that_means_nothing_is_warned_of(result, resolver, tmp_path):
-    result.metabolites["NAA"].values[:] = 0
-    page = write(tmp_path / "page.html", result, resolver, ratios=[Ratio.parse("tCho/NAA")], warnings=["Look out."])
+def test_a_ratio_that_means_nothing_is_warned_of(result_with_zero_naa, resolver, tmp_path):
+    assert not result_with_zero_naa.ratios
+    page = write(tmp_path / "page.html", result_with_zero_naa, resolver, warnings=["Look out."])
     text = page.read_text(encoding="utf-8")
     assert "means nothing anywhere" in text
     assert "Look out." in text
@@ -178,7 +188,7 @@ def test_a_marker_on_the_left_is_drawn_beside_its_letter(patient, resolver, tmp_
         images = [sitk.PermuteAxes(image, [columns, rows, 2]) for image in patient(size=(16, 16, 3))]
         result = super_resolve_patient(resolver, {"NAA": images[0]}, *images[1:])
         # All of the patient's left half, wherever the grid has it.
-        grid = super_resolved_image(result.values["NAA"], result.grid)
+        grid = super_resolved_image(result.metabolites["NAA"].values, result.grid)
         x = sitk.GetArrayFromImage(sitk.PhysicalPointSource(sitk.sitkVectorFloat64, *geometry_of(grid)))[..., 0]
         result.metabolites["NAA"].values[:] = x > x.mean()
         write(tmp_path / "page.html", result, resolver)
@@ -236,21 +246,6 @@ def test_markup_escapes():
     )
 
 
-def test_warnings_name_the_maps_that_they_are_about(recwarn):
-    import warnings
-
-    from inference_core.errors import InputWarning
-
-    noticed = MapWarnings(["tCho", "NAA"])
-    with noticed.collect():
-        warnings.warn("One.", InputWarning, stacklevel=1)
-        warnings.warn("Both.", InputWarning, stacklevel=1)
-        noticed.done(1, 2)
-        warnings.warn("Both.", InputWarning, stacklevel=1)
-    assert noticed.sentences() == ["tCho: One.", "Both."]
-    assert len(recwarn) >= 2
-
-
 def test_without_a_browser_the_page_remains_and_one_sentence_says_why(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(pdf.shutil, "which", lambda name: None)
     monkeypatch.delenv(pdf.BROWSER_VARIABLE, raising=False)
@@ -272,16 +267,18 @@ def test_a_browser_that_fails_leaves_nothing(tmp_path):
 
 @pytest.mark.skipif(pdf.find_browser() is None, reason="there is no browser")
 def test_the_page_is_one_sheet(result, resolver, tmp_path):
-    all_of_them = replace(result, metabolites=dict.fromkeys(METABOLITES, result.metabolites["NAA"]))
+    one = result.metabolites["NAA"]
+    metabolites = {name: replace(one, quantity=Quantity((name,))) for name in METABOLITES}
+    ratios = {own.name: replace(one, quantity=Quantity(own.metabolites, own)) for own in STANDARD_RATIOS}
+    all_of_them = replace(result, metabolites=metabolites, ratios=ratios)
     mask = super_resolved_image(result.brain, result.grid)
     regions = {f"region {index} with a long name": mask for index in range(4)}
     page = write(
         tmp_path / "page.html",
         all_of_them,
         resolver,
-        ratios=STANDARD_RATIOS,
         regions=regions,
-        rows=region_rows(all_of_them, regions, STANDARD_RATIOS),
+        rows=region_rows(all_of_them, regions),
         warnings=[f"Warning {index} of something that deserves a second look." for index in range(8)],
     )
     printed = pdf.print_pdf(page, tmp_path / "page.pdf", pdf.find_browser())
