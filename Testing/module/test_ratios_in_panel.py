@@ -156,8 +156,12 @@ def test_what_a_ratio_is_compared_with_is_computed_once(session, module, one_pas
         network.allow_all()
         session.choose_text(panel.ui.ratioReferenceComboBox, "of the brain's")
         session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+        # The ratio's slices are known already, and with them its level in the brain.
+        assert not network.calls
+        session.drag_slider(panel.ui.sharpnessSlider, 0.05)
+        session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
     for name in ("tCho", "NAA"):
-        taken = [index for metabolite, _, slices in network.calls if metabolite == name for index in slices]
+        taken = [i for metabolite, at, slices in network.calls if (metabolite, at) == (name, 0.05) for i in slices]
         assert sorted(taken) == [0, 1, 2, 3, 4]
 
 
