@@ -164,6 +164,8 @@ def test_changing_the_metabolite_while_it_computes(session, panel, network):
     settle(session, panel, network)
     assert attribute(node, "Metabolite") == "Gln"
     assert node.GetName().startswith("Gln_n16")
+    # Not in name alone: the network is told, too.
+    assert {metabolite for metabolite, _, slices in network.calls[-5:]} == {"Gln"}
     assert len(filled(node)) == 5
 
 

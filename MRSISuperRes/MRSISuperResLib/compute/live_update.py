@@ -165,6 +165,9 @@ class LiveUpdate:
             images = images_of_maps(wish.maps(), wish.t1_node, wish.flair_node, wish.quantity.metabolites)
             self._images, self._tissue = images, wish.tissue(images)
             self._images_key = key
+        elif wish.quantity.ratio is None:
+            # The same map, which the user takes for another metabolite's now.
+            self._images = dict(zip(wish.quantity.metabolites, self._images.values(), strict=True))
         self._end_estimate()
         if self._wish is not None and self._request is not None and not self._same_patient(wish):
             # Of another patient, nothing more may be shown, not even what is on its way.
@@ -232,7 +235,7 @@ class LiveUpdate:
         self._timer.stop()
 
     def _same_patient(self, wish: Wish) -> bool:
-        return self._request.images is self._images and wish.map_node is self._wish.map_node
+        return self._request.key == self._images_key and wish.map_node is self._wish.map_node
 
     def _end(self) -> None:
         if self._request is not None:
