@@ -448,7 +448,8 @@ def test_a_ratio_is_made_of_one_examinations_maps(thin_sample, resolver, tmp_pat
     assert len(ratios) == 2
     values = sitk.GetArrayFromImage(sitk.ReadImage(ratios[0].output))
     assert ratios[0].output.endswith("_tChoOverNAARelativeToBrain.nii.gz")
-    assert np.median(values[values > 0]) == pytest.approx(1, abs=1e-5)
+    # The level is that of the brain, before the uncertainty masks some of it.
+    assert np.median(values[values > 0]) == pytest.approx(1, rel=0.01)
 
 
 def write_slope(study):
