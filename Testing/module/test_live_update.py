@@ -156,6 +156,18 @@ def test_cancelling_the_first_leaves_nothing_behind(session, panel, network):
     finish_first(session, panel, network)
 
 
+def test_one_step_of_the_slider_asks_the_scene_once(session, panel, network, monkeypatch):
+    from MRSISuperResLib.compute import scene_request
+
+    finish_first(session, panel, network)
+    asked, original = [], scene_request.images_key
+    monkeypatch.setattr(scene_request, "images_key", lambda *nodes: asked.append(nodes) or original(*nodes))
+    panel.panel.parameters.sharpness = 0.05
+    settle(session, panel, network)
+    assert attribute(panel.panel.parameters.result, "Sharpness") == "0.05"
+    assert len(asked) == 1
+
+
 def test_changing_the_metabolite_while_it_computes(session, panel, network):
     node = finish_first(session, panel, network)
     session.drag_slider(panel.ui.sharpnessSlider, 0.02)

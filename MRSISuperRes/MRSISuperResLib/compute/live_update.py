@@ -1,10 +1,11 @@
-"""From a wish to pixels: keeps the thread busy with the latest wish, and puts what it returns into the result volume.
+"""From a request to pixels: gives the thread the latest request, and puts what it returns into the result volume.
 
 Runs on the main thread. A Qt timer empties the thread's queue of messages. Slicer holds Python's global lock while its
 event loop runs, so the thread can only proceed while Python code on the main thread waits: the timer therefore waits
 for messages for some milliseconds at a time, short enough not to be felt.
 """
 
+import enum
 import logging
 import queue
 import threading
@@ -14,24 +15,21 @@ from dataclasses import dataclass
 import qt
 
 from inference_core.errors import InputError
-from inference_core.terms.quantity import Quantity
 from MRSISuperResLib.compute.computation import Computation
 from MRSISuperResLib.compute.requests import (
     CertaintyDone,
     CertaintyFinished,
     Failed,
     Finished,
-    Model,
     Prepared,
     Request,
     SlicesDone,
 )
-from MRSISuperResLib.scene.normal_tissue import NormalTissue, normal_tissue, tissue_key
-from MRSISuperResLib.scene.patient_maps import images_of_maps, maps_beside
+from MRSISuperResLib.compute.scene_request import CopiedImages, SceneRequest
 from MRSISuperResLib.scene.result_certainty import ResultCertainty
 from MRSISuperResLib.scene.result_volume import ResultLabel, ResultVolume, result_of
 from MRSISuperResLib.scene.shown_slice import ijk_to_world, shown_slice
-from MRSISuperResLib.scene.volumes import PatientImages, ijk_to_frame, images_key
+from MRSISuperResLib.scene.volumes import ijk_to_frame
 
 #: Seconds that the main thread waits for the computing thread, per turn of the event loop.
 _PATIENCE = 0.012
@@ -39,59 +37,44 @@ _PATIENCE = 0.012
 _INTERVAL = 2
 
 
-@dataclass(frozen=True)
-class Wish:
-    """What the user wants to see: nodes, and how.
+class State(enum.Enum):
+    """What is going on."""
+
+    IDLE = "nothing is computed"
+    SUPER_RESOLVING = "slices are computed"
+    ESTIMATING = "the result is complete, its uncertainty is computed"
+
+
+@dataclass(eq=False)
+class Job:
+    """One request on its way.
 
     Attributes:
-        quantity: what `map_node` shows, or a ratio of that and what other maps on its grid show.
-        segmentation: with the tissue that a ratio is compared with; of no matter for other quantities.
+        asked: what the user asked for.
+        map_names: of the maps that it was made of, as they were called then.
+        request: what the thread was given.
+        prepared: what the thread said of the images, once it has.
     """
 
-    map_node: object
-    t1_node: object
-    flair_node: object
-    quantity: Quantity
-    sharpness: float
-    model: Model
-    segmentation: object = None
-
-    def maps(self) -> dict[str, object]:
-        """The volume nodes that it takes, by metabolite.
-
-        Raises:
-            InputError: if a ratio's maps are not all there.
-        """
-        if self.quantity.ratio is None or self.map_node is None:
-            return dict.fromkeys(self.quantity.metabolites, self.map_node)
-        return self.quantity.choose(maps_beside(self.map_node))
-
-    def key(self) -> tuple:
-        """Equal as long as the images stay as they are.
-
-        Raises:
-            InputError: if they can't be used.
-        """
-        own = tuple(images_key(node, self.t1_node, self.flair_node) for node in self.maps().values())
-        if not self.quantity.needs_segments:
-            return own
-        return (*own, tissue_key(self.segmentation, self.quantity.reference.mirror))
-
-    def tissue(self, images: dict[str, PatientImages]) -> NormalTissue | None:
-        """What a ratio is compared with, if that is in segments, copied from the scene.
-
-        Raises:
-            InputError: as `normal_tissue`.
-        """
-        if not self.quantity.needs_segments:
-            return None
-        t1 = next(iter(images.values())).t1
-        return normal_tissue(self.segmentation, self.t1_node, t1, self.quantity.reference.mirror)
+    asked: SceneRequest
+    map_names: str
+    request: Request
+    prepared: Prepared | None = None
 
     @property
-    def segmentation_name(self) -> str:
-        """Of the segmentation that matters; "" if none does."""
-        return self.segmentation.GetName() if self.quantity.needs_segments and self.segmentation else ""
+    def label(self) -> ResultLabel:
+        """Of the result, once the images are prepared."""
+        return ResultLabel(
+            metabolite=self.asked.quantity.name,
+            sharpness=self.asked.sharpness,
+            n=self.prepared.n,
+            map_name=self.map_names,
+            t1_name=self.asked.t1_node.GetName(),
+            flair_name=self.asked.flair_node.GetName(),
+            segmentation_name=self.asked.segmentation_name,
+            weights=self.prepared.weights,
+            device=self.prepared.device,
+        )
 
 
 class Listener:
@@ -107,10 +90,10 @@ class Listener:
         """New pixels are in the result volume; `first` if it was empty or in another place before."""
 
     def on_idle(self, complete: bool) -> None:
-        """Nothing is computed any more; `complete` if the last wish was fulfilled."""
+        """Nothing is computed any more; `complete` if the last request was fulfilled."""
 
     def on_failed(self, sentence: str) -> None:
-        """The wish can't be fulfilled."""
+        """The request can't be fulfilled."""
 
     def on_certainty(self) -> None:
         """What is known of the result's uncertainty has changed."""
@@ -127,18 +110,15 @@ class LiveUpdate:
     def __init__(self, computation: Computation, listener: Listener):
         self._computation = computation
         self._listener = listener
-        self._images: dict[str, PatientImages] | None = None
-        self._tissue: NormalTissue | None = None
-        self._images_key: tuple | None = None
-        self._wish: Wish | None = None
-        self._request: Request | None = None
-        self._wishes: dict[int, tuple[Wish, str]] = {}
-        self._prepared: dict[int, Prepared] = {}
+        self._state = State.IDLE
+        self._job: Job | None = None
+        # Those that slices may still come of: the latest, and ones before it that the thread finishes to the slice.
+        self._jobs: dict[int, Job] = {}
+        self._images = CopiedImages()
         self._shown_from: tuple | None = None
         self._complete_from: tuple | None = None
         self.result: ResultVolume | None = None
         self.certainty = ResultCertainty()
-        self._estimating: Request | None = None
         self._drawing = threading.Event()
         self._timer = qt.QTimer()
         self._timer.setInterval(_INTERVAL)
@@ -146,57 +126,52 @@ class LiveUpdate:
 
     @property
     def working(self) -> bool:
-        """Whether a wish is being fulfilled."""
-        return self._request is not None
+        """Whether slices are computed."""
+        return self._state is State.SUPER_RESOLVING
 
     @property
     def busy(self) -> bool:
-        """Whether anything is computed: a wish, or how certain its result is."""
-        return self._request is not None or self._estimating is not None
+        """Whether anything is computed: slices, or how certain they are."""
+        return self._state is not State.IDLE
 
-    def wish(self, wish: Wish) -> None:
-        """Fulfil this wish, instead of any before it.
+    def start(self, asked: SceneRequest) -> None:
+        """Fulfil this request, instead of any before it.
 
         Raises:
-            InputError: if the nodes can't be used; the wish before goes on.
+            InputError: if the nodes can't be used; the request before goes on.
         """
-        key = wish.key()
-        if self._images_key != key:
-            images = images_of_maps(wish.maps(), wish.t1_node, wish.flair_node, wish.quantity.metabolites)
-            self._images, self._tissue = images, wish.tissue(images)
-            self._images_key = key
-        elif wish.quantity.ratio is None:
-            # The same map, which the user takes for another metabolite's now.
-            self._images = dict(zip(wish.quantity.metabolites, self._images.values(), strict=True))
-        self._end_estimate()
-        if self._wish is not None and self._request is not None and not self._same_patient(wish):
+        images, tissue = self._images.of(asked)
+        if self._state is State.ESTIMATING:
+            self._job.request.cancelled.set()
+            self.certainty.stopped()
+        elif self._state is State.SUPER_RESOLVING and not self._same_patient(asked):
             # Of another patient, nothing more may be shown, not even what is on its way.
-            self._request.cancelled.set()
+            self._job.request.cancelled.set()
             self._abandon()
-        self._wish = wish
-        request = Request(
-            self._images, wish.quantity, wish.sharpness, wish.model, self._shown(), certainty=True, tissue=self._tissue
-        )
-        self._request = request
-        self._wishes[request.number] = wish, _names(wish.maps())
+        shown = _shown_slice(asked.map_node)
+        request = Request(images, asked.quantity, asked.sharpness, asked.model, shown, certainty=True, tissue=tissue)
+        self._job = Job(asked, asked.map_names, request)
+        self._jobs[request.number] = self._job
+        self._state = State.SUPER_RESOLVING
         self._computation.request(request)
         self._listener.on_working(0, 0)
         self._timer.start()
 
     def cancel(self) -> None:
         """Give up, and return to the last complete result. Returns at once; the thread follows within a slice."""
-        if self._request is None:
+        if self._state is State.ESTIMATING:
             self._stop_estimate()
-            return
-        self._end()
-        self._abandon()
-        self._listener.on_idle(False)
+        elif self._state is State.SUPER_RESOLVING:
+            self._end()
+            self._abandon()
+            self._listener.on_idle(False)
 
     def forget(self) -> None:
         """Give up, and leave all volumes as they are: they, or the scene, are going away."""
-        working = self._request is not None
+        working = self.working
         self._end()
-        self._images = self._tissue = self._images_key = self._wish = self.result = None
+        self._images.forget()
+        self.result = None
         self.certainty.forget()
         if working:
             self._listener.on_idle(False)
@@ -208,53 +183,46 @@ class LiveUpdate:
         self.certainty.adopt(result)
         self._shown_from = self._complete_from = None
 
-    def is_current(self, wish: Wish) -> bool:
-        """Whether the result shown was computed from what the wish's nodes hold now, with its model.
+    def is_current(self, asked: SceneRequest) -> bool:
+        """Whether the result shown was computed from what the request's nodes hold now, with its model.
 
         A result that the scene brought along is taken at its word on what it was made from.
         """
         try:
             if self._shown_from is None:
                 label = self.result.label
-                names = tuple(node.GetName() if node is not None else "" for node in (wish.t1_node, wish.flair_node))
-                known = (label.map_name, label.t1_name, label.flair_name, label.segmentation_name)
-                return (_names(wish.maps()), *names, wish.segmentation_name) == known
-            return self._shown_from == (wish.key(), wish.model)
+                return asked.sources == (label.map_name, label.t1_name, label.flair_name, label.segmentation_name)
+            return self._shown_from == (asked.key, asked.model)
         except InputError:
             return False
 
     def look(self) -> None:
         """Begin with the slice that is shown now; call when the user scrolls."""
-        for request in (self._request, self._estimating):
-            if request is not None:
-                request.shown = self._shown()
+        if self._job is not None:
+            self._job.request.shown = _shown_slice(self._job.asked.map_node)
 
     def close(self) -> None:
         """Forget everything and stop the timer."""
         self.forget()
         self._timer.stop()
 
-    def _same_patient(self, wish: Wish) -> bool:
-        return self._request.key == self._images_key and wish.map_node is self._wish.map_node
+    def _same_patient(self, asked: SceneRequest) -> bool:
+        return self._job.request.key == asked.key and self._job.asked.map_node is asked.map_node
 
     def _end(self) -> None:
-        if self._request is not None:
-            self._request.cancelled.set()
+        """Compute nothing any more."""
+        if self._job is not None:
+            self._job.request.cancelled.set()
+        if self._state is State.SUPER_RESOLVING:
             self._computation.drop_pending()
-        self._request = None
-        self._end_estimate()
-        self._wishes.clear()
-        self._prepared.clear()
+        elif self._state is State.ESTIMATING:
+            self.certainty.stopped()
+        self._state, self._job = State.IDLE, None
+        self._jobs.clear()
         self._timer.stop()
 
-    def _end_estimate(self) -> None:
-        if self._estimating is not None:
-            self._estimating.cancelled.set()
-            self._estimating = None
-            self.certainty.stopped()
-
     def _stop_estimate(self) -> None:
-        if self._estimating is not None:
+        if self._state is State.ESTIMATING:
             self._end()
             self._listener.on_certainty()
 
@@ -263,12 +231,6 @@ class LiveUpdate:
         if self.result is not None and not self.result.abandon():
             self.result = None
         self.certainty.abandon(self.result)
-
-    def _shown(self) -> int:
-        node = self._wish.map_node
-        # The result has the map's slices, so that where they lie is known before there is a result.
-        matrix = ijk_to_world(ijk_to_frame(node, node, "metabolite map"), node.GetParentTransformNode())
-        return shown_slice(matrix, node.GetImageData().GetDimensions()[2])
 
     def _poll(self) -> None:
         # Since the last turn, the event loop has drawn what came in then.
@@ -285,25 +247,26 @@ class LiveUpdate:
                 return
 
     def _handle(self, message) -> None:
-        request = message.request
-        if request.cancelled.is_set() or request.number not in self._wishes:
+        job = self._jobs.get(message.request.number)
+        if job is None or job.request.cancelled.is_set():
             return
+        latest = job is self._job
         match message:
             case Prepared():
-                self._handle_prepared(message)
+                self._handle_prepared(job, message)
             case SlicesDone():
-                self._handle_slices(message)
-            case Finished() if request is self._request:
+                self._handle_slices(job, message)
+            case Finished() if latest and self._state is State.SUPER_RESOLVING:
                 self._finish(message)
-            case CertaintyDone() if request is self._estimating:
-                self._handle_certainty(message)
-            case CertaintyFinished() if request is self._estimating:
+            case CertaintyDone() if latest and self._state is State.ESTIMATING:
+                self._handle_certainty(job, message)
+            case CertaintyFinished() if latest and self._state is State.ESTIMATING:
                 if message.details:
                     logging.error(message.details)
                 self._end()
                 self.certainty.finished(message.sentence)
                 self._listener.on_certainty()
-            case Failed() if request is self._request:
+            case Failed() if latest and self._state is State.SUPER_RESOLVING:
                 if message.details:
                     logging.error(message.details)
                 self._end()
@@ -311,48 +274,31 @@ class LiveUpdate:
                 self._listener.on_failed(message.sentence)
                 self._listener.on_idle(False)
 
-    def _handle_prepared(self, message: Prepared) -> None:
-        self._prepared[message.request.number] = message
-        if message.request is self._request:
+    def _handle_prepared(self, job: Job, message: Prepared) -> None:
+        job.prepared = message
+        if job is self._job:
             self._listener.on_prepared(message.notices, message.device)
             self._listener.on_working(0, message.grid.slices)
 
-    def _handle_slices(self, message: SlicesDone) -> None:
-        request = message.request
-        wish, label, prepared = self._running(request)
-        first = self._ensure_result(wish.map_node)
-        self._shown_from = request.key, wish.model
-        self.certainty.new_result(request, label, prepared.grid)
+    def _handle_slices(self, job: Job, message: SlicesDone) -> None:
+        request, label, grid = job.request, job.label, job.prepared.grid
+        first = self._ensure_result(job.asked.map_node)
+        self._shown_from = request.key, job.asked.model
+        self.certainty.new_result(request, label, grid)
         self.certainty.add_slices(message)
-        self.result.write(request, label, prepared.grid, message.indices, message.values)
+        self.result.write(request, label, grid, message.indices, message.values)
         self._listener.on_result(self.result, first)
         self._drawing = message.taken
-        if request is self._request:
-            self._listener.on_working(len(self.result.slices_done), prepared.grid.slices)
+        if job is self._job:
+            self._listener.on_working(len(self.result.slices_done), grid.slices)
 
-    def _handle_certainty(self, message: CertaintyDone) -> None:
-        request = message.request
-        wish, label, prepared = self._running(request)
-        if request.quantity.ratio:
+    def _handle_certainty(self, job: Job, message: CertaintyDone) -> None:
+        label, grid = job.label, job.prepared.grid
+        if job.asked.quantity.ratio:
             # Only now is known where its denominator may as well be zero.
-            self.result.write(request, label, prepared.grid, message.indices, message.values)
-        self.certainty.write(message, wish.map_node, label, prepared.grid)
+            self.result.write(job.request, label, grid, message.indices, message.values)
+        self.certainty.write(message, job.asked.map_node, label, grid)
         self._listener.on_certainty()
-
-    def _running(self, request: Request) -> tuple[Wish, ResultLabel, Prepared]:
-        (wish, map_name), prepared = self._wishes[request.number], self._prepared[request.number]
-        label = ResultLabel(
-            metabolite=wish.quantity.name,
-            sharpness=wish.sharpness,
-            n=prepared.n,
-            map_name=map_name,
-            t1_name=wish.t1_node.GetName(),
-            flair_name=wish.flair_node.GetName(),
-            segmentation_name=wish.segmentation_name,
-            weights=prepared.weights,
-            device=prepared.device,
-        )
-        return wish, label, prepared
 
     def _ensure_result(self, map_node) -> bool:
         """Have a result volume for the map; whether it is a new one."""
@@ -363,29 +309,19 @@ class LiveUpdate:
         return existing is None
 
     def _finish(self, message: Finished) -> None:
-        request, complete = self._request, message.complete
-        if complete:
+        if message.complete:
             # It goes on with the uncertainty, of which the timer hears.
-            self._request = None
-            self._estimating = request
-            self._wishes = {request.number: self._wishes[request.number]}
-            self._prepared = {request.number: self._prepared[request.number]}
+            self._state = State.ESTIMATING
+            self._jobs = {self._job.request.number: self._job}
             self.certainty.begin(message)
             self._complete_from = self._shown_from
         else:
             self._end()
-        self._listener.on_idle(complete)
+        self._listener.on_idle(message.complete)
 
 
-def _names(maps: dict[str, object]) -> str:
-    return ", ".join(node.GetName() if node is not None else "" for node in maps.values())
-
-
-def ready(wish: Wish) -> str:
-    """ "" if a super-resolution can be tried, else one sentence on what is missing."""
-    try:
-        images_key(wish.map_node, wish.t1_node, wish.flair_node)
-        wish.key()
-    except InputError as error:
-        return str(error)
-    return ""
+def _shown_slice(map_node) -> int:
+    """Which slice of a map the user looks at."""
+    # The result has the map's slices, so that where they lie is known before there is a result.
+    matrix = ijk_to_world(ijk_to_frame(map_node, map_node, "metabolite map"), map_node.GetParentTransformNode())
+    return shown_slice(matrix, map_node.GetImageData().GetDimensions()[2])

@@ -11,8 +11,9 @@ from inference_core.terms.quantity import TISSUES, Quantity
 from inference_core.terms.reference import Reference
 from MRSISuperResLib.compute import torch_setup
 from MRSISuperResLib.compute.computation import shared_computation
-from MRSISuperResLib.compute.live_update import Listener, LiveUpdate, Wish, ready
+from MRSISuperResLib.compute.live_update import Listener, LiveUpdate
 from MRSISuperResLib.compute.requests import Model
+from MRSISuperResLib.compute.scene_request import SceneRequest
 from MRSISuperResLib.panels.batch_panel import BatchPanel
 from MRSISuperResLib.panels.certainty_panel import CertaintyPanel
 from MRSISuperResLib.panels.display_panel import DisplayPanel
@@ -58,6 +59,8 @@ class Panel(Listener):
         self.parameters = None
         self._gui_tag = None
         self._seen: _Seen | None = None
+        # What `_seen` asks for, as found in the scene; None if that may have changed.
+        self._request: SceneRequest | None = None
         self._observed: list[tuple] = []
         self._device = ""
         self._readout = None
@@ -107,7 +110,11 @@ class Panel(Listener):
         self.refresh()
 
     def refresh(self) -> None:
-        """Bring everything that the panel states up to date."""
+        """Bring everything that the panel states up to date; the scene may have changed."""
+        self._request = None
+        self._refresh()
+
+    def _refresh(self) -> None:
         missing = torch_setup.missing_packages()
         self.ui.setupFrame.visible = bool(missing)
         self.ui.setupLabel.text = _(
@@ -150,6 +157,7 @@ class Panel(Listener):
             self.live.cancel()
             return
         self._bring_to_front = True
+        self._request = None
         self._start()
 
     def _on_sample(self, _checked=False) -> None:
@@ -189,7 +197,7 @@ class Panel(Listener):
     # What changes.
 
     def _look_at_parameters(self) -> _Seen:
-        p = self.parameters
+        p, self._request = self.parameters, None
         quantity = p.ownRatio if p.metabolite == OWN_RATIO else p.metabolite
         reference = TISSUES.get(p.ratioReference) if "/" in quantity else None
         return _Seen(
@@ -220,7 +228,7 @@ class Panel(Listener):
         elif before != now and self.live.working:
             self.live.cancel()
         self.display.apply(self.live.result)
-        self.refresh()
+        self._refresh()
 
     def _map_changed(self, node) -> None:
         self._seen = None
@@ -274,17 +282,20 @@ class Panel(Listener):
     def _on_input_modified(self, _caller=None, _event=None) -> None:
         if self._inputs_state() == self._inputs:
             return
+        self._request = None
         if self.live.working:
             self._start(quietly=True)
         self._inputs_changed()
         self.refresh()
 
     def _on_segments_modified(self, _caller=None, _event=None) -> None:
+        self._request = None
         # Often, while something is drawn: no more than to say that the result is of other segments.
         self._state_status()
 
     def node_removed(self, node) -> None:
         """A node is about to leave the scene, the user's doing."""
+        self._request = None
         if self.parameters is None:
             return
         if node is not None and node in (self.parameters.metaboliteMap, self.parameters.t1, self.parameters.flair):
@@ -295,15 +306,17 @@ class Panel(Listener):
 
     # Computing.
 
-    def _wish(self) -> Wish:
-        """What the panel says.
+    def _asked(self) -> SceneRequest:
+        """What the panel says; one request until parameters, inputs or segments change.
 
         Raises:
             InputError: for a ratio that can't be read.
         """
-        seen = self._seen
-        quantity = Quantity.parse(seen.quantity, seen.reference)
-        return Wish(*seen.nodes, quantity, seen.sharpness, seen.model, seen.segmentation)
+        if self._request is None:
+            seen = self._seen
+            quantity = Quantity.parse(seen.quantity, seen.reference)
+            self._request = SceneRequest(*seen.nodes, quantity, seen.sharpness, seen.model, seen.segmentation)
+        return self._request
 
     def _why_not(self) -> str:
         """Why nothing can be computed now, "" if it can."""
@@ -312,7 +325,7 @@ class Panel(Listener):
         if self._refused:
             return self._refused
         try:
-            return ready(self._wish())
+            return self._asked().problem
         except InputError as error:
             return str(error)
 
@@ -322,14 +335,14 @@ class Panel(Listener):
             self.live.cancel()
             if not quietly:
                 show_message(self.ui.messageLabel, reason, "error")
-            self.refresh()
+            self._refresh()
             return
         try:
-            self.live.wish(self._wish())
+            self.live.start(self._asked())
         except InputError as error:
             self.live.cancel()
             show_message(self.ui.messageLabel, str(error), "error")
-        self.refresh()
+        self._refresh()
 
     def on_working(self, done: int, total: int) -> None:
         """See `Listener`."""
@@ -365,7 +378,7 @@ class Panel(Listener):
             self.parameters.result = None
         else:
             self.display.result_settled(self.live.result, complete)
-        self.refresh()
+        self._refresh()
 
     def on_failed(self, sentence: str) -> None:
         """See `Listener`."""
@@ -414,12 +427,12 @@ class Panel(Listener):
 
     def _is_current(self, label) -> bool:
         try:
-            wish = self._wish()
+            asked = self._asked()
         except InputError:
             return False
-        if (label.metabolite, f"{label.sharpness:.6g}") != (wish.quantity.name, f"{wish.sharpness:.6g}"):
+        if (label.metabolite, f"{label.sharpness:.6g}") != (asked.quantity.name, f"{asked.sharpness:.6g}"):
             return False
-        return self.live.is_current(wish)
+        return self.live.is_current(asked)
 
     # Observers.
 
