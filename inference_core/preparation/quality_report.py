@@ -1,8 +1,7 @@
 """What became of a patient, as one page to look at before anybody believes a result."""
 
-import base64
-from dataclasses import dataclass
 from pathlib import Path
+from xml.etree.ElementTree import Element
 
 from inference_core import __version__
 from inference_core.imaging.registration import Registration, RegistrationRefused, moved_by_header
@@ -10,24 +9,8 @@ from inference_core.imaging.writing import atomic_path
 from inference_core.preparation.prepared_patient import PreparedMaps, PreparedPatient
 from inference_core.preparation.quality_figures import map_figure, png, registration_figure
 from inference_core.preparation.settings import PreparationSettings
-
-_TEMPLATE = Path(__file__).with_name("quality_report.html.jinja")
-
-
-@dataclass(frozen=True)
-class _Picture:
-    title: str
-    data: str
-
-
-@dataclass(frozen=True)
-class _Table:
-    """What was rejected of the maps of one matrix: a row a metabolite, a share a reason."""
-
-    resolution: str
-    reasons: list[str]
-    rows: list[tuple[str, list[float | None]]]
-    slices: str
+from inference_core.report.article import article, figure, notice, table
+from inference_core.report.markup import Content, element
 
 
 def write_quality_report(
@@ -45,28 +28,30 @@ def write_quality_report(
         The page's path. The same patient gives the same bytes.
     """
     anatomy = patient.anatomy
-    pictures = [_picture("T1 and FLAIR", registration_figure(anatomy.t1_head, anatomy.flair_head, "T1", "FLAIR"))]
+    pictures = [_figure("T1 and FLAIR", registration_figure(anatomy.t1_head, anatomy.flair_head, "T1", "FLAIR"))]
     for maps in patient.maps:
-        pictures += [
-            _picture(
-                f"{name}, res-{maps.read.resolution}", map_figure(name, own, maps, anatomy.t1_head, anatomy.flair_head)
-            )
-            for name, own in maps.maps.items()
-        ]
+        for name, own in maps.maps.items():
+            title = f"{name}, res-{maps.read.resolution}"
+            drawn = map_figure(name, own, maps, anatomy.t1_head, anatomy.flair_head)
+            pictures.append([element("h2", title), _figure(title, drawn)])
+    registrations = {
+        "FLAIR to T1": _line(anatomy.flair_registration),
+        "T1 to the map": _line(anatomy.t1_registration),
+    }
+    made_from = [(role, element("code", path)) for role, path in sources.items()]
+    thresholds = settings.describe()["Thresholds"]
     return _write(
         output / f"{patient.parts.place.replace('/', '_')}.html",
-        patient=patient.parts.name,
-        failure="",
-        sources=sources,
-        mask=anatomy.mask_source,
-        registrations=[
-            ("FLAIR to T1", _line(anatomy.flair_registration)),
-            ("T1 to the map", _line(anatomy.t1_registration)),
-        ],
-        tables=[_table(maps) for maps in patient.maps],
-        settings=settings.describe()["Thresholds"],
-        warnings=patient.warnings,
-        pictures=pictures,
+        patient.parts.name,
+        [notice(warning) for warning in patient.warnings],
+        element("h2", "Made from"),
+        table([*made_from, ("brain mask", anatomy.mask_source)]),
+        _registration(registrations),
+        pictures[0],
+        [_rejected(maps) for maps in patient.maps],
+        element("h2", "Thresholds"),
+        table([(name, "off" if value is None else str(value)) for name, value in thresholds.items()]),
+        pictures[1:],
     )
 
 
@@ -82,33 +67,35 @@ def write_refusal(output: Path, place: str, name: str, refused: RegistrationRefu
     moved = refused.moving
     if refused.registration is not None:
         moved = moved_by_header(moved, refused.registration)
+    title = "Where they fit best"
     return _write(
         output / f"{place.replace('/', '_')}.html",
-        patient=name,
-        failure=str(refused),
-        sources={},
-        mask="",
-        registrations=[("refused", _line(refused.registration))],
-        tables=[],
-        settings={},
-        warnings=(),
-        pictures=[_picture("Where they fit best", registration_figure(refused.fixed, moved, "fixed", "moved"))],
+        name,
+        notice(f"Not prepared. {refused}", failed=True),
+        _registration({"refused": _line(refused.registration)}),
+        _figure(title, registration_figure(refused.fixed, moved, "fixed", "moved")),
     )
 
 
-def _write(path: Path, **content) -> Path:
-    from jinja2 import Environment, StrictUndefined
-
-    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(
-        _TEMPLATE.read_text(encoding="utf-8")
+def _write(path: Path, patient: str, *content: Content) -> Path:
+    page = article(
+        f"{patient}: prepared for super-resolution",
+        notice("Prepared for super-resolution. For research, not for diagnosis."),
+        content,
+        element("p", f"MRSISuperRes {__version__}"),
+        heading=patient,
     )
     with atomic_path(path) as temporary:
-        temporary.write_text(template.render(version=__version__, **content), encoding="utf-8")
+        temporary.write_text(page, encoding="utf-8")
     return path
 
 
-def _picture(title: str, figure) -> _Picture:
-    return _Picture(title, base64.b64encode(png(figure)).decode())
+def _figure(title: str, drawn) -> Element:
+    return figure(title, png(drawn))
+
+
+def _registration(lines: dict[str, str]) -> list[Element]:
+    return [element("h2", "Registration"), element("div", table(list(lines.items())), class_="text")]
 
 
 def _line(registration: Registration | None) -> str:
@@ -119,8 +106,20 @@ def _line(registration: Registration | None) -> str:
     return f"{motion}; mutual information {information}; overlap {registration.overlap:.0%}"
 
 
-def _table(maps: PreparedMaps) -> _Table:
+def _rejected(maps: PreparedMaps) -> list[Element]:
+    """What was rejected of the maps of one matrix: a row a metabolite, a share a reason."""
     reasons = list(dict.fromkeys(reason for own in maps.maps.values() for reason in own.filter.shares))
-    rows = [(name, [own.filter.shares.get(reason) for reason in reasons]) for name, own in maps.maps.items()]
-    selected = [index + 1 for index, there in enumerate(maps.slices) if there]
-    return _Table(maps.read.resolution, reasons, rows, f"{', '.join(map(str, selected))} of {len(maps.slices)}")
+    rows = [
+        (name, *("–" if share is None else f"{100 * share:.1f} %" for share in map(own.filter.shares.get, reasons)))
+        for name, own in maps.maps.items()
+    ]
+    selected = ", ".join(str(index + 1) for index, there in enumerate(maps.slices) if there)
+    return [
+        element("h2", f"Rejected, as shares of the brain's voxels (res-{maps.read.resolution})"),
+        table(rows, ("metabolite", *reasons)),
+        element(
+            "p",
+            'Several reasons may hold for one voxel; "any" counts each once. '
+            f"Selected slices: {selected} of {len(maps.slices)}.",
+        ),
+    ]

@@ -16,7 +16,7 @@ from inference_core.research.reproduction.measuring import (
     measure_untrained,
 )
 from inference_core.research.reproduction.methods import TRAINED_METHODS
-from inference_core.research.reproduction.report import Failure
+from inference_core.research.reproduction.report_sections import Failure
 from inference_core.research.reproduction.study import Study
 from inference_core.research.reproduction.training import train_network
 

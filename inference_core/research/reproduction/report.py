@@ -1,13 +1,20 @@
 """The report: one HTML file with tables and figures in it, and the same as CSV, PNG and SVG beside it."""
 
-import base64
 import csv
 import io
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 from inference_core.imaging.writing import atomic_path
+from inference_core.report.article import article, figure
+from inference_core.report.markup import element
+from inference_core.research.reproduction.report_sections import (
+    Failure,
+    details_table,
+    differences_table,
+    introduction,
+    methods_table,
+)
 from inference_core.research.reproduction.study import Study
 from inference_core.research.reproduction.tables import (
     detail_figures,
@@ -22,18 +29,10 @@ from inference_core.terms.conditions import METABOLITES, TRAINED_RESOLUTIONS
 
 
 @dataclass(frozen=True)
-class Failure:
-    """A job that could not be done, and why."""
-
-    job: str
-    reason: str
-
-
-@dataclass(frozen=True)
 class _Shown:
     title: str
     caption: str
-    png: str
+    png: bytes
 
 
 def _show(folder: Path, name: str, figure, title: str, caption: str) -> _Shown:
@@ -41,7 +40,7 @@ def _show(folder: Path, name: str, figure, title: str, caption: str) -> _Shown:
     for suffix in (".png", ".svg"):
         with atomic_path(folder / f"{name}{suffix}") as temporary:
             figure.savefig(temporary, dpi=130)
-    return _Shown(title, caption, base64.b64encode((folder / f"{name}.png").read_bytes()).decode())
+    return _Shown(title, caption, (folder / f"{name}.png").read_bytes())
 
 
 def _figures(study: Study, examples: list[dict], details: dict | None) -> list[_Shown]:
@@ -104,8 +103,6 @@ def write_report(study: Study, examples: list[dict], failures: list[Failure], co
         command: that made it.
         lpips: the sentence on LPIPS.
     """
-    from jinja2 import Environment, StrictUndefined
-
     scores = read_scores(study)
     table = io.StringIO()
     if scores:
@@ -115,24 +112,23 @@ def write_report(study: Study, examples: list[dict], failures: list[Failure], co
     _write(study.folder / "scores.csv", table.getvalue())
     details = detail_figures(study)
     rows = table_rows(study, scores)
-    template = files("inference_core.research.reproduction").joinpath("report.html.jinja").read_text(encoding="utf-8")
-    html = (
-        Environment(autoescape=True, undefined=StrictUndefined)
-        .from_string(template)
-        .render(
-            plan=study.plan,
-            command=command,
-            machine=_machine(study.device),
-            hours=sum(row.hours or 0 for row in rows),
-            rows=rows,
-            tests={figure: pairs_tested(scores, key) for figure, key in (("PSNR, dB", "psnr"), ("SSIM", "ssim"))},
-            figures=_figures(study, examples, details),
-            details=details,
-            turning=turning_point(details) if details else None,
-            failures=failures,
-            lpips=lpips,
-        )
+    page = article(
+        "MRSISuperRes: the paper's experiments",
+        *introduction(study.plan, failures, command, _machine(study.device), sum(row.hours or 0 for row in rows)),
+        *methods_table(rows),
+        *(
+            differences_table(title, pairs_tested(scores, key))
+            for title, key in (("PSNR, dB", "psnr"), ("SSIM", "ssim"))
+        ),
+        *(
+            [element("h2", own.title), figure(own.title, own.png, own.caption)]
+            for own in _figures(study, examples, details)
+        ),
+        details_table(details, turning_point(details)) if details else None,
+        element("h2", "LPIPS"),
+        element("p", lpips),
+        heading="The paper's experiments" + (", on simulated patients" if study.plan.simulated else ""),
     )
     path = study.folder / "report.html"
-    _write(path, html)
+    _write(path, page)
     return path
