@@ -17,6 +17,7 @@ World coordinates are SimpleITK's: mm, left-posterior-superior.
 """
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import SimpleITK as sitk
@@ -162,7 +163,7 @@ def _anti_aliased(image: sitk.Image, spacing: np.ndarray, direction: np.ndarray)
     if not variance.any():
         return image
     # Discrete rather than recursive: its kernel is finite and never negative, so background stays exactly 0.
-    return sitk.DiscreteGaussian(image, variance.tolist(), 64, 0.01, True)
+    return sitk.DiscreteGaussian(sitk.Cast(image, sitk.sitkFloat32), variance.tolist(), 64, 0.01, True)
 
 
 def resample_finer(
@@ -189,21 +190,53 @@ def resample_finer(
     fine_spacing = np.array(spacing) / factor
     axes = np.array(direction).reshape(3, 3)
     fine_origin = np.array(origin) - axes @ fine_spacing * (factor // 2)
-    image = sitk.Cast(image, sitk.sitkFloat32)
     if anti_alias:
         image = _anti_aliased(image, fine_spacing, axes)
-    resampled = sitk.Resample(
-        image,
-        [factor * count for count in size],
-        sitk.Transform(),
-        sitk.sitkLinear,
-        fine_origin.tolist(),
-        fine_spacing.tolist(),
-        direction,
-        0.0,
-        sitk.sitkFloat32,
-    )
-    return sitk.GetArrayFromImage(resampled)
+    fine_size = np.array(size) * factor
+    fine = np.zeros(fine_size[::-1], dtype=np.float32)
+    first, last = _reached(image, fine_origin, axes * fine_spacing, fine_size)
+    if (last > first).all():
+        resampled = sitk.Resample(
+            image,
+            (last - first).tolist(),
+            sitk.Transform(),
+            sitk.sitkLinear,
+            (fine_origin + axes @ (fine_spacing * first)).tolist(),
+            fine_spacing.tolist(),
+            direction,
+            0.0,
+            sitk.sitkFloat32,
+        )
+        block = tuple(slice(low, high) for low, high in zip(first[::-1], last[::-1], strict=True))
+        fine[block] = sitk.GetArrayViewFromImage(resampled)
+    return fine
+
+
+def _reached(
+    image: sitk.Image, origin: np.ndarray, steps: np.ndarray, size: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The block of a grid that what an image holds beside 0 reaches: a skull-stripped one is half empty.
+
+    Args:
+        image: 3-D.
+        origin: of the grid, mm.
+        steps: `(3, 3)`, from the grid's index (column, row, slice) to mm.
+        size: of the grid.
+
+    Returns:
+        First index and the one after the last, `(3,)` each; outside, the image's linear interpolation is 0.
+    """
+    values = sitk.GetArrayViewFromImage(image)
+    holds = values.any(axis=0)
+    along = [np.flatnonzero(part) for part in (holds.any(axis=0), holds.any(axis=1), values.any(axis=(1, 2)))]
+    if not all(part.size for part in along):
+        return np.zeros(3, dtype=int), np.zeros(3, dtype=int)
+    # Linear interpolation reaches one voxel further.
+    corners = np.array(list(product(*((part[0] - 1, part[-1] + 1) for part in along))))
+    to_mm = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
+    index = np.linalg.solve(steps, (np.array(image.GetOrigin()) - origin)[:, None] + to_mm @ corners.T)
+    first, last = np.floor(index.min(axis=1)).astype(int), np.ceil(index.max(axis=1)).astype(int) + 1
+    return np.clip(first, 0, size), np.clip(last, 0, size)
 
 
 def mri_slabs(image: sitk.Image, grid: SuperResolvedGrid, role: str = "MRI") -> np.ndarray:
@@ -221,12 +254,13 @@ def mri_slabs(image: sitk.Image, grid: SuperResolvedGrid, role: str = "MRI") -> 
         InputError: if the image shows nothing in the field of view of the map.
     """
     volume = resample_finer(image, grid.size, grid.spacing, grid.origin, grid.direction)
-    volume = np.maximum(volume, 0)
+    np.maximum(volume, 0, out=volume)
     maximum = volume.max()
     if maximum == 0:
         raise InputError(
             f"The {role} is zero or absent everywhere in the map's field of view: check that both belong to the same "
             "patient and are registered."
         )
-    slabs = (volume / maximum).reshape(grid.slices, MRI_UPSAMPLING, *volume.shape[1:])
+    volume /= maximum
+    slabs = volume.reshape(grid.slices, MRI_UPSAMPLING, *volume.shape[1:])
     return np.ascontiguousarray(np.moveaxis(slabs, 1, -1))

@@ -88,6 +88,11 @@ def check_volume(image: sitk.Image, role: str = "image") -> sitk.Image:
     return image
 
 
+def as_float(image: sitk.Image) -> sitk.Image:
+    """The image in single precision: itself if it is so already."""
+    return image if image.GetPixelID() == sitk.sitkFloat32 else sitk.Cast(image, sitk.sitkFloat32)
+
+
 def check_map(image: sitk.Image) -> sitk.Image:
     """The low-resolution map as a 3-D image of real numbers that holds at least one positive value.
 
@@ -109,14 +114,16 @@ def check_mri(image: sitk.Image, role: str) -> sitk.Image:
     Raises:
         InputError: as `check_volume`, or if the image holds no positive value.
     """
-    image = check_volume(image, role)
-    array = sitk.GetArrayFromImage(image).astype(np.float32)
-    np.nan_to_num(array, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-    if not np.any(array > 0):
+    image = as_float(check_volume(image, role))
+    values = sitk.GetArrayViewFromImage(image)
+    if not np.isfinite(values).all():
+        geometry = image
+        image = sitk.GetImageFromArray(np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0))
+        image.CopyInformation(geometry)
+        values = sitk.GetArrayViewFromImage(image)
+    if not values.max() > 0:
         raise InputError(f"The {role} holds no positive value: check that it is the right file.")
-    checked = sitk.GetImageFromArray(array)
-    checked.CopyInformation(image)
-    return checked
+    return image
 
 
 def check_overlap(mri: sitk.Image, low_resolution: np.ndarray, grid: SuperResolvedGrid, role: str) -> None:

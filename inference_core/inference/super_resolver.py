@@ -28,17 +28,17 @@ from inference_core.engine.engine import Engine
 from inference_core.engine.heads import can_be_folded
 from inference_core.engine.runtimes import check_runtime
 from inference_core.errors import InputError, InputWarning
-from inference_core.imaging.brain_mask import brain_mask_of_t1, super_resolved_brain
+from inference_core.imaging.brain_mask import measured_brain
 from inference_core.imaging.failed_fits import fill_failed_fits
 from inference_core.imaging.geometry import (
     SuperResolvedGrid,
-    mri_slabs,
     padded_array,
     super_resolved_grid,
     super_resolved_image,
 )
 from inference_core.imaging.measured_support import as_measured
-from inference_core.imaging.reading import check_map, check_mri, check_overlap
+from inference_core.imaging.reading import check_map, check_overlap
+from inference_core.inference.kept_mri import KeptMri
 from inference_core.inference.kept_slices import KeptSlicesStore
 from inference_core.networks.scaling import slice_scale
 from inference_core.networks.weights_io import WeightsInfo, load_weights
@@ -123,6 +123,7 @@ class SuperResolver:
             check_runtime(runtime, precision, self.device)
             self._engine = AnyNetwork(network, self.device)
         self._store = KeptSlicesStore()
+        self._mri = KeptMri()
 
     @property
     def runtime(self) -> str:
@@ -134,6 +135,11 @@ class SuperResolver:
         other = copy.copy(self)
         other._store = KeptSlicesStore()
         return other
+
+    def forget(self) -> None:
+        """Drop what is kept of the last patient."""
+        self._store.clear()
+        self._mri.clear()
 
     @property
     def batch(self) -> int:
@@ -213,8 +219,8 @@ class SuperResolver:
 
         Args:
             low_resolution, t1, flair: as the call's.
-            like: another map's, prepared with the same T1 and FLAIR: these need not be brought onto the grid anew if
-                both maps lie on one.
+            like: another map's, prepared with the same T1 and FLAIR: what was brought onto the grid then is used again
+                if both maps lie on one. What was prepared last is found by itself.
 
         Warns:
             InputWarning: for a map that was zero-filled or interpolated, n outside the trained range, failed fits that
@@ -228,15 +234,15 @@ class SuperResolver:
         low_resolution, support = as_measured(loaded)
         if support.interpolation is not None:
             warnings.warn(support.notice(loaded), InputWarning, stacklevel=2)
-        t1, flair = check_mri(t1, "T1"), check_mri(flair, "FLAIR")
+        mri = self._mri.get(t1, flair)
         grid = super_resolved_grid(low_resolution)
         n = check_resolution(grid.rows, grid.columns)
         values = padded_array(low_resolution, grid)
-        for image, role in ((t1, "T1"), (flair, "FLAIR")):
+        for image, role in ((mri.t1, "T1"), (mri.flair, "FLAIR")):
             check_overlap(image, values, grid, role)
-        t1_brain = brain_mask_of_t1(t1)
-        values = fill_failed_fits(values, grid, t1_brain)
-        brain = super_resolved_brain(values, grid, t1_brain)
+        values = fill_failed_fits(values, grid, mri.brain)
+        on_grid = mri.on(grid)
+        brain = measured_brain(values, on_grid.brain)
         if not brain.any():
             raise InputError(
                 "The T1's brain and the map's non-zero voxels have nothing in common: check that both belong to the "
@@ -245,8 +251,8 @@ class SuperResolver:
         alike = like is not None and like.grid == grid
         return PreparedInput(
             low_resolution=values,
-            t1=like.t1 if alike else mri_slabs(t1, grid, "T1"),
-            flair=like.flair if alike else mri_slabs(flair, grid, "FLAIR"),
+            t1=like.t1 if alike else on_grid.t1,
+            flair=like.flair if alike else on_grid.flair,
             brain=brain,
             scales=slice_scale(torch.from_numpy(values)).flatten().numpy(),
             n=n,

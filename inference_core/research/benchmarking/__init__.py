@@ -23,7 +23,8 @@ entry of a list. A part that was not asked for is missing.
   that was not shown before, and "a metabolite again".
 - `latency[].unavailable`: as above.
 - `volume[].slices`, `volume[].runtime`, `volume[].precision`: what was super-resolved.
-- `volume[].prepare`: times of `SuperResolver.prepare`.
+- `volume[].prepare`: times of `SuperResolver.prepare` for a patient's first map.
+- `volume[].prepare_next_map`: times of the same for another map of the same patient.
 - `volume[].first`: times of `super_resolve`, each with a new metabolite.
 - `volume[].other_lambda`: times of `super_resolve` with another lambda.
 - `volume[].peak_gib`: the most memory that the process held; null where the system does not say.
