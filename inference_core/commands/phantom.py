@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from inference_core.commands.subject_arguments import add_subject_arguments, chosen_subject
+from inference_core.commands.subject_arguments import add_subject_arguments, chosen_subjects
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,18 +19,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the patients into the folder."""
-    from tqdm import tqdm
-
+    from inference_core.commands.progress import progress_bar
     from inference_core.errors import InputError
     from inference_core.imaging.writing import make_folder
     from inference_core.research.phantom import simulate_patient, write_study
 
     if arguments.patients < 1 or (arguments.single and arguments.patients > 1):
         raise InputError(f"{arguments.patients} patients can't be written: give 1 or more, and 1 with --single.")
-    subject = chosen_subject(arguments)
+    subjects = chosen_subjects(arguments) or [None]
     output = make_folder(arguments.output)
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.patients)
-    for seed in tqdm(seeds, unit="patient"):
-        write_study(simulate_patient(seed, subject), output, arguments.n, arguments.slices, arguments.single)
+    for index, seed in enumerate(progress_bar(seeds, unit="patient")):
+        patient = simulate_patient(seed, subjects[index % len(subjects)])
+        write_study(patient, output, arguments.n, arguments.slices, arguments.single)
     print(f"{output}: {len(seeds)} simulated patients")
     return 0

@@ -136,7 +136,7 @@ def _planned(arguments, output: Path, methods, patients, device: str, budget: fl
 
     from tqdm import tqdm
 
-    from inference_core.research.data.batches import TrainingBatches
+    from inference_core.research.data.training_batches import TrainingBatches
     from inference_core.research.reproduction.folds import FOLDS
     from inference_core.research.reproduction.plan import BATCH_SIZE, PAPER_EPOCHS, Plan, share_out
     from inference_core.research.reproduction.study import Study

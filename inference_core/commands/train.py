@@ -4,9 +4,13 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from inference_core.commands.subject_arguments import add_subject_arguments, chosen_subject
+from inference_core.commands.pieces import Deadline, OutOfTimeError, in_pieces
+from inference_core.commands.progress import progress_bar
+from inference_core.commands.subject_arguments import add_subject_arguments, chosen_subjects
 from inference_core.terms.conditions import TRAINED_RESOLUTIONS
 
+#: What comes out of a run, in its folder.
+WEIGHTS = "weights.safetensors"
 #: Simulated patients of these seeds validate a training; those that train have smaller seeds.
 _VALIDATION_SEEDS = 1_000_000
 _VALIDATION_RESOLUTIONS = (16, 24, 32)
@@ -18,6 +22,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments; defaults are the paper's."""
     parser.add_argument(
         "--output", type=Path, required=True, help="folder of the run; a checkpoint in it is resumed from"
+    )
+    parser.add_argument(
+        "--recipe",
+        metavar="NAME",
+        help="all stages of a recipe, such as `default`, which makes the default weights; or a .toml file of one's own",
+    )
+    parser.add_argument(
+        "--for",
+        dest="duration",
+        metavar="TIME",
+        help="stop after a time such as 9m, with all that is needed to go on in at most 8 files of 16 MiB in the "
+        "folder `state`; the same command goes on",
     )
     data = parser.add_argument_group("data").add_mutually_exclusive_group()
     data.add_argument("--data", type=Path, help="folder of patients, as `mrsi-superres phantom` writes them")
@@ -112,14 +128,19 @@ def run(arguments: argparse.Namespace) -> int:
     from inference_core.research.training.launch import make_fabric, one_voice
 
     with one_voice():
+        if arguments.recipe:
+            from inference_core.commands.train_recipe import run_recipe
+
+            return run_recipe(arguments)
         _check(arguments)
+        deadline = Deadline.after(arguments.duration)
         fabric, device, reason = make_fabric(arguments.device, arguments.devices, arguments.precision)
         network = _network_name(arguments)
         settings = _settings(arguments, fabric.world_size, network)
         fabric.launch()
         processes = f", {fabric.world_size} processes" if fabric.world_size > 1 else ""
         fabric.print(f"Device: {device} ({reason}){processes}", flush=True)
-        _train(arguments, settings, fabric)
+        in_pieces(fabric, arguments.output, deadline, lambda: train(arguments, settings, fabric, deadline))
     return 0
 
 
@@ -136,7 +157,7 @@ def _check(arguments: argparse.Namespace) -> None:
         raise InputError(f"--epochs is {arguments.epochs:g}: it must be greater than 0.")
     if not 0 <= arguments.subject_share <= 1:
         raise InputError(f"--subject-share is {arguments.subject_share:g}: it is a share, from 0 to 1.")
-    if chosen_subject(arguments) and arguments.data:
+    if chosen_subjects(arguments) and arguments.data:
         raise InputError("--anatomy is for simulated patients: leave it or --data out.")
 
 
@@ -187,20 +208,19 @@ def _settings(arguments: argparse.Namespace, processes: int, network: str):
         seed=arguments.seed,
         redrawn=arguments.redrawn,
         resolutions=tuple(arguments.n),
-        trained_on=_describe_data(arguments),
+        trained_on=describe_data(arguments),
     )
 
 
-def _train(arguments: argparse.Namespace, settings, fabric) -> None:
-    """Train in all processes, once they are launched."""
+def train(arguments: argparse.Namespace, settings, fabric, deadline: Deadline) -> bool:
+    """Train in all processes, once they are launched; returns whether it came to the last step in time."""
     import torch
-    from tqdm import tqdm
 
     from inference_core.imaging.writing import make_folder
     from inference_core.networks import count_parameters, create_network
     from inference_core.networks.weights_io import load_weights, save_weights
-    from inference_core.research.data.batches import TrainingBatches
     from inference_core.research.data.loading import default_workers
+    from inference_core.research.data.training_batches import TrainingBatches
     from inference_core.research.training.launch import processes_here, together
     from inference_core.research.training.trainer import Trainer
 
@@ -213,8 +233,16 @@ def _train(arguments: argparse.Namespace, settings, fabric) -> None:
     workers = arguments.workers
     if workers is None:
         workers = default_workers(fabric.device.type, processes_here(arguments.devices))
-    slices, validation = _load_data(arguments, fabric, workers)
-    batches = TrainingBatches(slices, settings.batch_size, settings.seed, settings.redrawn, settings.resolutions)
+    try:
+        slices, validation = _load_data(arguments, fabric, workers, deadline)
+    except OutOfTimeError:
+        if arguments.cache is None:
+            raise
+        fabric.print(f"Stopped with some of the patients in {arguments.cache}: the same command goes on.", flush=True)
+        return False
+    batches = TrainingBatches(
+        slices, settings.batch_size, settings.seed, settings.batch_options(), settings.resolutions
+    )
     steps = arguments.steps or max(1, round(arguments.epochs * batches.maps / settings.batch_size))
     settings = replace(settings, steps=steps)
     trainer = Trainer(network, batches, settings, arguments.output, fabric, arguments.compile, workers)
@@ -223,28 +251,35 @@ def _train(arguments: argparse.Namespace, settings, fabric) -> None:
         f"step {trainer.step} of {steps}",
         flush=True,
     )
-    with tqdm(total=steps, initial=trainer.step, unit="step", disable=not fabric.is_global_zero) as bar:
+    with progress_bar(total=steps, initial=trainer.step, unit="step", disable=not fabric.is_global_zero) as bar:
 
         def progress(record: dict) -> None:
             bar.set_postfix({k: f"{v:.4f}" for k, v in record.items() if k != "step"}, refresh=False)
             bar.update()
 
         validate = _validation(validation) if arguments.validation else None
-        trained = trainer.run(arguments.checkpoint_every, progress, validate, arguments.validate_every)
+        stop = deadline.passed if deadline else None
+        trained = trainer.run(arguments.checkpoint_every, progress, validate, arguments.validate_every, stop)
+    if trainer.step < steps:
+        fabric.print(f"Stopped at step {trainer.step} of {steps}: the same command goes on.", flush=True)
+        return False
     if fabric.is_global_zero:
-        path = arguments.output / "weights.safetensors"
+        path = arguments.output / WEIGHTS
         details = {name: str(value) for name, value in settings.as_dict().items()}
         details |= {"started_from": origin.sha256} if origin else {}
         save_weights(path, trained, {"architecture": settings.network, **details})
         print(f"Weights: {path}")
+    return True
 
 
-def _describe_data(arguments: argparse.Namespace) -> str:
+def describe_data(arguments: argparse.Namespace) -> str:
+    """What is trained on, in words."""
     if arguments.data:
         return f"patients in {arguments.data.name}"
     last = arguments.first_seed + arguments.simulated - 1
-    subject = chosen_subject(arguments)
-    made_from = f", {arguments.subject_share:.0%} of them made from one subject" if subject else ""
+    subjects = len(chosen_subjects(arguments))
+    counted = "one subject" if subjects == 1 else f"{subjects} subjects"
+    made_from = f", {arguments.subject_share:.0%} of them made from {counted}" if subjects else ""
     varied = "varied " if arguments.varied else ""
     return f"{varied}simulated patients {arguments.first_seed} to {last}, {arguments.slices} slices each{made_from}"
 
@@ -255,35 +290,29 @@ def _patients(arguments: argparse.Namespace) -> tuple[list, list]:
         from inference_core.research.data.study import split_patients
 
         return split_patients(arguments.data, arguments.validation)
-    from inference_core.research.data.simulated import SimulatedSlices
+    from inference_core.research.data.simulated import simulated_cohort
 
-    subject = chosen_subject(arguments)
-    share = arguments.subject_share if subject else 0.0
-
-    def cohort(first: int, count: int, slices: int, varied: bool) -> list[SimulatedSlices]:
-        # Spread evenly over the cohort.
-        own = [int((index + 1) * share) > int(index * share) for index in range(count)]
-        return [SimulatedSlices(first + i, slices, subject if chosen else None, varied) for i, chosen in enumerate(own)]
-
+    subjects = chosen_subjects(arguments)
+    cohort = arguments.first_seed, arguments.simulated, arguments.slices, arguments.varied
     return (
-        cohort(arguments.first_seed, arguments.simulated, arguments.slices, arguments.varied),
-        cohort(_VALIDATION_SEEDS, arguments.validation, _VALIDATION_SLICES, varied=False),
+        simulated_cohort(*cohort, subjects, arguments.subject_share),
+        simulated_cohort(_VALIDATION_SEEDS, arguments.validation, _VALIDATION_SLICES, False, subjects),
     )
 
 
-def _load_data(arguments: argparse.Namespace, fabric, workers: int):
+def _load_data(arguments: argparse.Namespace, fabric, workers: int, deadline: Deadline):
     """Slices to train on, and slices to validate on, which the first process alone has, or None."""
-    from functools import partial
-
-    from tqdm import tqdm
-
     from inference_core.research.data.cohort import open_stored, read_into_memory, store_on_disk
     from inference_core.research.training.launch import together
 
     training, validation = together(fabric, lambda: _patients(arguments))
     # Reading images uses all cores by itself.
     processes = 1 if arguments.data else None
-    show = partial(tqdm, desc="Reading" if arguments.data else "Simulating", unit="patient")
+    what = "Reading" if arguments.data else "Simulating"
+
+    def show(patients, total: int):
+        return deadline.bounding(progress_bar(patients, total=total, desc=what, unit="patient"), what.lower())
+
     cache = arguments.cache
     if cache is None and (workers or fabric.world_size > 1):
         cache = arguments.output / "slices"

@@ -67,7 +67,8 @@ class BatchedHeads:
         """The modulated filters of each conditioned convolution, `(output, input, row, column, depth)`."""
         heads = len(self._scalings)
         resolution = self._resolution(condition.resolution.expand(heads, 1))
-        metabolite = self._metabolite(self._embeddings[condition.metabolite])
+        # Not by indexing with a tensor of no dimension, which waits for its value.
+        metabolite = self._metabolite(self._embeddings.index_select(0, condition.metabolite.reshape(1))[0])
         joint = self._joint(torch.cat((resolution, metabolite), dim=1))
         return [
             convolution.convolution.weight * scaling.factors(own).reshape(*scaling.shape, 1, 1, 1)

@@ -36,3 +36,7 @@ class FoldedNetwork(nn.Module):
     ) -> Tensor:
         """As `MultiEncoderUNet.forward`."""
         return self.network(low_resolution, t1, flair, n, metabolite, sharpness, proposal=self._proposal)
+
+    def propose(self, upsampled: Tensor, t1: Tensor, flair: Tensor, condition: Condition) -> Tensor:
+        """As `MultiEncoderUNet.proposal`."""
+        return self._proposal(self.network, upsampled, t1, flair, condition)

@@ -17,7 +17,7 @@ from inference_core import InputError
 from inference_core.commands import train
 from inference_core.networks import create_network
 from inference_core.networks.weights_io import load_weights
-from inference_core.research.data.batches import TrainingBatches
+from inference_core.research.data.training_batches import TrainingBatches
 from inference_core.research.training.checkpoints import load_checkpoint, rewind_log, save_checkpoint
 from inference_core.research.training.schedule import learning_rate_factor
 from inference_core.research.training.settings import TrainingSettings

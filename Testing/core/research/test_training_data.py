@@ -13,7 +13,7 @@ import torch
 from training_samples import RandomPatient, random_slices
 
 from inference_core import InputError
-from inference_core.research.data.batches import TrainingBatches
+from inference_core.research.data.batch_options import BatchOptions
 from inference_core.research.data.cohort import (
     code_fingerprint,
     open_stored,
@@ -25,6 +25,7 @@ from inference_core.research.data.loading import batches_of, default_workers
 from inference_core.research.data.simulated import SimulatedSlices
 from inference_core.research.data.stored_slices import store_slices, stored_origin
 from inference_core.research.data.study import StudyPatient, split_patients
+from inference_core.research.data.training_batches import TrainingBatches
 from inference_core.research.training.schedule import batch_steps
 from inference_core.research.training.settings import TrainingSettings
 from inference_core.terms.conditions import METABOLITES
@@ -48,7 +49,7 @@ def stored(patients, tmp_path):
 
 
 def test_a_part_of_a_batch_is_that_part_of_the_whole():
-    batches = TrainingBatches(random_slices(), batch_size=4, seed=3, redrawn=0.5)
+    batches = TrainingBatches(random_slices(), batch_size=4, seed=3, options=BatchOptions(redrawn=0.5))
     whole = batches.batch(7)
     parts = [batches.batch(7, slice(start, start + 2)) for start in (0, 2)]
     assert {part.n for part in parts} == {whole.n}
@@ -57,19 +58,13 @@ def test_a_part_of_a_batch_is_that_part_of_the_whole():
     assert not torch.equal(whole.t1[0], whole.t1[1])
 
 
-def test_random_numbers_of_no_two_steps_or_examples_are_the_same():
-    # The critic's batches come from steps past 2^32, whose words must not be taken for those of another step's example.
-    batches = TrainingBatches(random_slices(), batch_size=3, seed=0)
-    steps = [*range(4), *((1 << 32) + step for step in range(4))]
-    seeds = [seed for step in steps for seed in batches._seeds(step)]
-    assert len({tuple(seed.generate_state(4)) for seed in seeds}) == len(seeds) == 8 * 4
-
-
 def test_batches_from_disk_are_those_from_memory(patients, stored):
     memory = read_into_memory(patients, processes=1)
     assert len(stored) == len(memory) == 6
     assert np.array_equal(stored.usable(), memory.usable())
-    from_memory, from_disk = (TrainingBatches(slices, 2, seed=1, redrawn=0.3) for slices in (memory, stored))
+    from_memory, from_disk = (
+        TrainingBatches(slices, 2, seed=1, options=BatchOptions(redrawn=0.3)) for slices in (memory, stored)
+    )
     assert from_memory.maps == from_disk.maps
     assert all(same(from_memory.batch(step), from_disk.batch(step)) for step in range(12))
     restored = stored.in_memory()
@@ -177,7 +172,7 @@ _PEAK = """
 import resource, sys
 from pathlib import Path
 from training_samples import RandomPatient
-from inference_core.research.data.batches import TrainingBatches
+from inference_core.research.data.training_batches import TrainingBatches
 from inference_core.research.data.cohort import open_stored, store_on_disk
 
 for count in (4, 32):

@@ -18,7 +18,7 @@ from training_samples import fill_cache, random_slices
 from inference_core import InputError
 from inference_core.commands import train
 from inference_core.networks import create_network
-from inference_core.research.data.batches import TrainingBatches
+from inference_core.research.data.training_batches import TrainingBatches
 from inference_core.research.training.launch import make_fabric
 from inference_core.research.training.settings import TrainingSettings
 from inference_core.research.training.trainer import Trainer

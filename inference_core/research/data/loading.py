@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from torch.utils.data import DataLoader, Dataset
 
-from inference_core.research.data.batches import Batch, TrainingBatches
+from inference_core.research.data.batches import Batch
+from inference_core.research.data.training_batches import TrainingBatches
 
 #: Each takes the memory of an interpreter with torch, and batches wait in it.
 _MOST_WORKERS = 8

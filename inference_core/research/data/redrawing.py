@@ -3,63 +3,131 @@
 Any simulator's relation of metabolite to MRI is one of many. A network that only ever saw one assumes it of every
 patient; one that saw the relation change from example to example has to infer it from the low-resolution map. Here it
 is a random function of T1 and FLAIR intensities (domain randomisation after Tobin et al., IROS 2017), with smooth
-variation, spots that MRI does not show, and noise on top.
+variation, spots that MRI does not show, and noise on top. All is tensor code without anything that waits for the
+device.
 """
 
+import math
+
 import numpy as np
+import torch
+from torch import Tensor
 
-from inference_core.terms.conditions import MRI_UPSAMPLING, SUPER_RESOLVED_MATRIX
+from inference_core.research.data.random_words import RandomWords
+from inference_core.terms.conditions import MRI_MATRIX, MRI_UPSAMPLING, SUPER_RESOLVED_MATRIX
 
+#: Knots of the smooth variation along each axis.
+_KNOTS = 5
+#: Most spots.
+_SPOTS = 4
+#: Words that `Redrawing` takes.
+WORDS = 11 + (_KNOTS**2 + 1) + 4 * _SPOTS + SUPER_RESOLVED_MATRIX**2
 #: Every how many voxels are enough to find quantiles of the intensities.
-_STRIDE = 7
+_STRIDE = 27
+#: Share of the slab that must be brain.
+_LEAST_BRAIN = 0.02
 
 
-def _step(image: np.ndarray, threshold: float, width: float) -> np.ndarray:
-    """0 below the threshold, 1 above, and in between within a few widths."""
-    return 1 / (1 + np.exp(np.clip((threshold - image) / width, -30, 30)))
+def _step(image: Tensor, threshold: Tensor, width: Tensor) -> Tensor:
+    """0 below the threshold, 1 above, and in between within a few widths; those are `(example,)`."""
+    return torch.sigmoid((image - threshold[:, None]) / width[:, None].clamp(min=1e-6))
 
 
-def _levels(rng: np.random.Generator, t1: np.ndarray, flair: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """A concentration for each MRI voxel: three tissues by T1, and another factor where FLAIR is bright."""
-    sample_t1, sample_flair = t1[inside][::_STRIDE], flair[inside][::_STRIDE]
-    low, high = np.quantile(sample_t1, [rng.uniform(0.08, 0.35), rng.uniform(0.4, 0.8)])
-    width = rng.uniform(0.01, 0.08) * np.quantile(sample_t1, 0.95)
-    fluid, grey, white = rng.uniform(0, 0.3), *rng.uniform(0.5, 1.5, 2)
-    level = fluid + (grey - fluid) * _step(t1, low, width) + (white - grey) * _step(t1, high, width)
-    if rng.random() < 0.6:
-        factor = np.exp(rng.uniform(np.log(0.3), np.log(3)))
-        bright = np.quantile(sample_flair, rng.uniform(0.85, 0.98))
-        level *= 1 + (factor - 1) * _step(flair, bright, width)
-    return level * inside
+def _quantiles(ranked: Tensor, count: Tensor, *shares: Tensor) -> list[Tensor]:
+    """Quantiles `(example,)` of the first `count` of values in ascending order, `(example, value)`."""
+    places = torch.stack(shares, dim=1) * (count - 1).clamp(min=0)[:, None]
+    lower = places.long()
+    upper = torch.minimum(lower + 1, (count - 1).clamp(min=0)[:, None].long())
+    low, high = ranked.gather(1, lower), ranked.gather(1, upper)
+    return list((low + (places - lower) * (high - low)).unbind(1))
 
 
-def redraw_maps(rng: np.random.Generator, t1: np.ndarray, flair: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """A noisy map and its ground truth on an example's MRI, in arbitrary units.
+class Redrawing:
+    """Draws maps on MRI.
 
     Args:
-        rng: decides.
-        t1: `(192, 192, 3)`, 0 outside the brain.
-        flair: like `t1`.
-
-    Returns:
-        The acquired map and the ground truth, `(64, 64)` float32 each, or None where the T1 shows no brain.
+        device: of all tensors.
     """
-    from scipy.ndimage import zoom
 
-    inside = t1 > 0
-    if inside.mean() < 0.02:
-        return None
-    side, factor = SUPER_RESOLVED_MATRIX, MRI_UPSAMPLING
-    blocks = (_levels(rng, t1, flair, inside)).reshape(side, factor, side, factor, factor)
-    truth = blocks.mean(axis=(1, 3, 4))
-    brain = inside.reshape(side, factor, side, factor, factor).mean(axis=(1, 3, 4))
-    truth *= np.exp(rng.uniform(0, 0.2) * zoom(rng.standard_normal((5, 5)), side / 5, order=3))
-    rows, columns = np.indices((side, side))
-    places = np.argwhere(brain > 0.9)
-    for _ in range(rng.integers(5) if len(places) else 0):
-        row, column = places[rng.integers(len(places))]
-        distance = (rows - row) ** 2 + (columns - column) ** 2
-        truth *= 1 + rng.uniform(-0.7, 1.2) * np.exp(-distance / (2 * rng.uniform(0.8, 2.5) ** 2))
-    noise = rng.uniform(0.02, 0.08) * truth[brain > 0.5].mean() if (brain > 0.5).any() else 0.0
-    acquired = np.maximum(truth + noise * rng.standard_normal(truth.shape) * (brain > 0.2), 0)
-    return acquired.astype(np.float32), truth.astype(np.float32)
+    def __init__(self, device: torch.device | str = "cpu"):
+        from scipy.ndimage import zoom
+
+        side = SUPER_RESOLVED_MATRIX
+        smooth = zoom(np.eye(_KNOTS), (side / _KNOTS, 1), order=3)
+        self._smooth = torch.tensor(smooth, dtype=torch.float32, device=device)
+        self._rows, self._columns = (
+            places.float() for places in torch.cartesian_prod(*2 * [torch.arange(side, device=device)]).unbind(1)
+        )
+
+    def __call__(self, random: RandomWords, mri: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Maps and their ground truth on examples' MRI, in arbitrary units.
+
+        Args:
+            random: decides; `WORDS` are taken.
+            mri: T1 and FLAIR, `(example, 2, 192, 192, 3)` float32, 0 outside the brain.
+
+        Returns:
+            The acquired maps and the ground truth, `(example, 64, 64)` float32 each, and whether there is a brain to
+            draw on, `(example,)` bool; without one, the maps mean nothing.
+        """
+        t1, flair = mri.flatten(2).unbind(1)
+        inside = t1 > 0
+        level = self._levels(random, t1, flair, inside)
+        truth, brain = self._block_means(level), self._block_means(inside.float())
+
+        strength = random.between(0, 0.2)[:, None, None]
+        knots = random.normal(_KNOTS**2 + 1)[:, : _KNOTS**2].unflatten(1, (_KNOTS, _KNOTS))
+        truth = truth * torch.exp(strength * (self._smooth @ knots @ self._smooth.T)).flatten(1)
+        truth = truth * self._spots(random, brain > 0.9)
+
+        within = (brain > 0.5).float()
+        typical = (truth * within).sum(dim=1) / within.sum(dim=1).clamp(min=1)
+        noise = (random.between(0.02, 0.08) * typical)[:, None] * random.normal(SUPER_RESOLVED_MATRIX**2)
+        acquired = (truth + noise * (brain > 0.2)).clamp(min=0)
+        shape = (-1, SUPER_RESOLVED_MATRIX, SUPER_RESOLVED_MATRIX)
+        return acquired.view(shape), truth.view(shape), inside.float().mean(dim=1) >= _LEAST_BRAIN
+
+    @staticmethod
+    def _levels(random: RandomWords, t1: Tensor, flair: Tensor, inside: Tensor) -> Tensor:
+        """A concentration for each MRI voxel: three tissues by T1, and another factor where FLAIR is bright."""
+        sample = inside[:, ::_STRIDE]
+        count = sample.sum(dim=1)
+        outside = torch.finfo(torch.float32).max
+        ranked_t1, ranked_flair = (
+            image[:, ::_STRIDE].masked_fill(~sample, outside).sort(dim=1).values for image in (t1, flair)
+        )
+        share_low, share_high = random.between(0.08, 0.35), random.between(0.4, 0.8)
+        low, high, brightest = _quantiles(ranked_t1, count, share_low, share_high, torch.full_like(share_low, 0.95))
+        width = random.between(0.01, 0.08) * brightest
+        fluid, grey, white = random.between(0, 0.3), random.between(0.5, 1.5), random.between(0.5, 1.5)
+        level = fluid[:, None] + (grey - fluid)[:, None] * _step(t1, low, width)
+        level = level + (white - grey)[:, None] * _step(t1, high, width)
+        changed = random.uniform(1) < 0.6
+        factor = torch.exp(random.between(math.log(0.3), math.log(3)))[:, None]
+        (bright,) = _quantiles(ranked_flair, count, random.between(0.85, 0.98))
+        changed_level = level * (1 + (factor - 1) * _step(flair, bright, width))
+        return torch.where(changed, changed_level, level) * inside
+
+    @staticmethod
+    def _block_means(values: Tensor) -> Tensor:
+        """`(example, 192 * 192 * 3)` to means over each voxel of the maps, `(example, 64 * 64)`."""
+        side, factor = SUPER_RESOLVED_MATRIX, MRI_UPSAMPLING
+        rows = values.view(-1, side, factor, MRI_MATRIX * MRI_UPSAMPLING).sum(dim=2)
+        return rows.view(-1, side * side, factor * factor).sum(dim=2) / factor**3
+
+    def _spots(self, random: RandomWords, allowed: Tensor) -> Tensor:
+        """Factors `(example, 64 * 64)`: up to four spots that MRI does not show, centred where they are allowed."""
+        count = (random.uniform(_SPOTS)[:, 0] * (_SPOTS + 1)).long()
+        ranks = allowed.long().cumsum(dim=1)
+        places = ranks[:, -1:]
+        wanted = (random.uniform(_SPOTS) * places).long() + 1
+        centres = torch.searchsorted(ranks, wanted).clamp(max=ranks.shape[1] - 1)
+        amounts, widths = -0.7 + 1.9 * random.uniform(_SPOTS), 0.8 + 1.7 * random.uniform(_SPOTS)
+        factors = 1.0
+        for spot in range(_SPOTS):
+            centre = centres[:, spot : spot + 1]
+            row, column = (centre // SUPER_RESOLVED_MATRIX).float(), (centre % SUPER_RESOLVED_MATRIX).float()
+            distance = (self._rows - row) ** 2 + (self._columns - column) ** 2
+            amount = amounts[:, spot : spot + 1] * ((count[:, None] > spot) & (places > 0))
+            factors = factors * (1 + amount * torch.exp(-distance / (2 * widths[:, spot : spot + 1] ** 2)))
+        return factors

@@ -1,6 +1,6 @@
 """Slices of simulated patients, for training and evaluation without a scanner."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +81,37 @@ class SimulatedSlices:
 
         stack = simulate_patient(self.seed, self.subject, self.varied).slices(self.count)
         return Lesions(stack.tumour, stack.silent)
+
+
+def simulated_cohort(
+    first_seed: int,
+    count: int,
+    slices: int | None = None,
+    varied: bool = False,
+    subjects: Sequence[Subject] = (),
+    subject_share: float = 0.5,
+) -> list[SimulatedSlices]:
+    """Simulated patients, some of them made from subjects, which take turns.
+
+    Args:
+        first_seed: of the first patient; the others follow.
+        count: of patients.
+        slices: of each; all if None.
+        varied: as `simulate_patient`.
+        subjects: whose brains patients are made from; the templates if there are none.
+        subject_share: share of the patients made from subjects, spread evenly over the cohort.
+    """
+    share = subject_share if subjects else 0.0
+    before = [int(index * share) for index in range(count + 1)]
+    return [
+        SimulatedSlices(
+            first_seed + index,
+            slices,
+            subjects[before[index] % len(subjects)] if before[index + 1] > before[index] else None,
+            varied,
+        )
+        for index in range(count)
+    ]
 
 
 def simulate_cohort(

@@ -20,7 +20,7 @@ def _trainer(study: Study, method: TrainedMethod, resolutions: Sequence[int], sl
     import torch
 
     from inference_core.networks import create_network
-    from inference_core.research.data.batches import TrainingBatches
+    from inference_core.research.data.training_batches import TrainingBatches
     from inference_core.research.training.launch import make_fabric
     from inference_core.research.training.settings import TrainingSettings
     from inference_core.research.training.trainer import Trainer
@@ -37,7 +37,7 @@ def _trainer(study: Study, method: TrainedMethod, resolutions: Sequence[int], sl
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(study.plan.seed)
     network = create_network(method.network)
-    batches = TrainingBatches(slices, BATCH_SIZE, settings.seed, 0.0, settings.resolutions)
+    batches = TrainingBatches(slices, BATCH_SIZE, settings.seed, settings.batch_options(), settings.resolutions)
     return Trainer(network, batches, settings, folder, make_fabric(study.device)[0]), settings
 
 

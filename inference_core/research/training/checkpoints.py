@@ -8,17 +8,18 @@ import torch
 
 from inference_core.errors import InputError
 
-_NAME = "checkpoint.pt"
+#: Of the file in a run's folder.
+CHECKPOINT = "checkpoint.pt"
 
 
 def save_checkpoint(folder: Path, state: dict) -> None:
     """Replace the folder's checkpoint in one step: a kill at any moment leaves either the old one or the new one."""
-    temporary = folder / f".{os.getpid()}-{_NAME}"
+    temporary = folder / f".{os.getpid()}-{CHECKPOINT}"
     with temporary.open("wb") as file:
         torch.save(state, file)
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(folder / _NAME)
+    temporary.replace(folder / CHECKPOINT)
 
 
 def load_checkpoint(folder: Path, settings: dict) -> dict | None:
@@ -31,7 +32,7 @@ def load_checkpoint(folder: Path, settings: dict) -> dict | None:
     Raises:
         InputError: if the checkpoint can't be read or was made with other settings.
     """
-    path = folder / _NAME
+    path = folder / CHECKPOINT
     if not path.exists():
         return None
     try:

@@ -24,11 +24,28 @@ _PATIENCE = timedelta(days=7)
 #: Seconds in which the process that says what is wrong has certainly done so.
 _SILENCE = 60.0
 
+#: What losses are multiplied by at first in half precision, so that small gradients are not lost. PyTorch starts at
+#: 2^16, where the critic's first gradients overflow: that step is skipped, and it lags behind from then on.
+_FIRST_SCALE = 2.0**12
+
 _T = TypeVar("_T")
 
 
-class _MixedPrecision(MixedPrecision):
-    """Computes in half precision, and leaves inputs as they are: k-space and the losses need single precision."""
+class TrainingPrecision(MixedPrecision):
+    """Computes in half precision, and leaves inputs as they are: k-space and the losses need single precision.
+
+    Args:
+        precision: "bf16-mixed" or "16-mixed".
+        kind: of the device, as torch names it.
+    """
+
+    def __init__(self, precision: str, kind: str):
+        scaler = None
+        if precision == "16-mixed":
+            # Older versions of PyTorch know CUDA's alone.
+            make = getattr(torch.amp, "GradScaler", None)
+            scaler = make(kind, init_scale=_FIRST_SCALE) if make else torch.cuda.amp.GradScaler(_FIRST_SCALE)
+        super().__init__(precision, kind, scaler)
 
     def convert_input(self, data):
         """`data` itself."""
@@ -117,7 +134,7 @@ def make_fabric(
     kind, _, index = device.partition(":")
     plugins = [TorchElasticEnvironment() if torchrun else LightningEnvironment()]
     if precision != "32-true":
-        plugins.append(_MixedPrecision(precision, kind))
+        plugins.append(TrainingPrecision(precision, kind))
     # It announces processes and their addresses.
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     fabric = Fabric(

@@ -9,6 +9,7 @@ from torch import Tensor
 from inference_core.networks.discriminator import Discriminator
 from inference_core.networks.scaling import HEADROOM
 from inference_core.networks.unet import upsample_map
+from inference_core.research.training.ms_ssim import multi_scale_ssim
 from inference_core.terms.conditions import MRI_MATRIX
 
 #: Weight alpha of the structural loss against the pixelwise one (paper, Sec. 3.2; Zhao 2016).
@@ -21,15 +22,6 @@ def _single_precision(tensor: Tensor) -> AbstractContextManager:
     """Keeps mixed precision out: variances and gradient norms are differences that half precision can't hold."""
     # Metal has none to keep out, and older PyTorch no switch for it there.
     return nullcontext() if tensor.device.type == "mps" else torch.autocast(tensor.device.type, enabled=False)
-
-
-def _enlarge(image: Tensor) -> Tensor:
-    return F.interpolate(image, MRI_MATRIX, mode="bicubic", align_corners=False)
-
-
-def _as_channels(images: Tensor) -> Tensor:
-    """A batch of images of one channel as one image of many: MS-SSIM's mean is the same, its filters much faster."""
-    return images.transpose(0, 1).contiguous(memory_format=torch.channels_last)
 
 
 def reconstruction_loss(output: Tensor, target: Tensor, mask: Tensor) -> Tensor:
@@ -45,13 +37,9 @@ def reconstruction_loss(output: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     Returns:
         Scalar.
     """
-    from pytorch_msssim import ms_ssim
-
     output, target = output * mask, target * mask
     with _single_precision(output):
-        structural = 1 - ms_ssim(
-            *(_as_channels(_enlarge(image)) for image in (output, target)), data_range=1 / HEADROOM
-        )
+        structural = 1 - multi_scale_ssim(output, target, MRI_MATRIX, data_range=1 / HEADROOM)
         return (1 - STRUCTURAL_WEIGHT) * F.l1_loss(output, target) + STRUCTURAL_WEIGHT * structural
 
 

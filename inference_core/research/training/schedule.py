@@ -8,7 +8,7 @@ from inference_core.research.training.settings import TrainingSettings
 #: The paper halves the learning rate every 40 of its 100 epochs.
 _HALVING = 0.4
 #: Batches of the critic come from steps of their own, far from the generator's.
-_CRITIC_OFFSET = 1 << 32
+CRITIC_OFFSET = 1 << 32
 
 
 def learning_rate_factor(step: int, settings: TrainingSettings) -> float:
@@ -33,5 +33,5 @@ def critic_steps(step: int, settings: TrainingSettings) -> range:
 def batch_steps(first: int, settings: TrainingSettings) -> Iterator[int]:
     """What `TrainingBatches.batch` is asked for from generator step `first` to the last one, in order of use."""
     for step in range(first, settings.steps):
-        yield from (_CRITIC_OFFSET + index for index in critic_steps(step, settings))
+        yield from (CRITIC_OFFSET + index for index in critic_steps(step, settings))
         yield step

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 
 from inference_core.errors import InputError
+from inference_core.research.data.batch_options import BatchOptions
 from inference_core.terms.conditions import SUPER_RESOLVED_MATRIX, TRAINED_RESOLUTIONS
 
 SCHEDULES = ("halving", "cosine")
@@ -32,7 +33,7 @@ class TrainingSettings:
         averaging: decay of the running average of the weights that is written out; 0 for none.
         precision: one of `inference_core.research.training.launch.PRECISIONS`.
         seed: of the weights and of all batches.
-        redrawn: share of examples, 0 to 1, whose maps are drawn anew on their MRI.
+        redrawn, point_spread, noise: as `BatchOptions`.
         resolutions: the input resolutions n to train on.
         trained_on: what data, in words.
     """
@@ -54,6 +55,8 @@ class TrainingSettings:
     precision: str = "32-true"
     seed: int = 0
     redrawn: float = 0.0
+    point_spread: tuple[float, float] = (0.0, 0.0)
+    noise: tuple[float, float] = (0.0, 0.0)
     resolutions: tuple[int, ...] = TRAINED_RESOLUTIONS
     trained_on: str = ""
 
@@ -61,8 +64,6 @@ class TrainingSettings:
         """Refuse what can't be trained with."""
         if self.schedule not in SCHEDULES:
             raise InputError(f"Unknown schedule '{self.schedule}': choose one of {', '.join(SCHEDULES)}.")
-        if not 0 <= self.redrawn <= 1:
-            raise InputError(f"Setting redrawn is {self.redrawn}: it is a share, from 0 to 1.")
         if not 0 <= self.averaging < 1:
             raise InputError(f"Setting averaging is {self.averaging}: it is a decay, from 0 to less than 1.")
         for name in ("seed", "warm_up", "critic_warm_up", "conditioning_rate"):
@@ -78,7 +79,16 @@ class TrainingSettings:
         for name in ("steps", "batch_size", "critic_steps", "learning_rate", "critic_learning_rate"):
             if getattr(self, name) <= 0:
                 raise InputError(f"Setting {name} is {getattr(self, name)}: it must be greater than 0.")
+        self.batch_options()
+
+    def batch_options(self) -> BatchOptions:
+        """What is done to examples.
+
+        Raises:
+            InputError: as `BatchOptions`.
+        """
+        return BatchOptions(self.redrawn, self.point_spread, self.noise)
 
     def as_dict(self) -> dict:
         """Plain values, as written into checkpoints and compared on resuming."""
-        return asdict(self) | {"betas": list(self.betas), "resolutions": list(self.resolutions)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}

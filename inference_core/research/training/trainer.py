@@ -15,12 +15,14 @@ from inference_core.errors import InputError
 from inference_core.networks import Discriminator, MultiEncoderUNet
 from inference_core.networks.norm_conditioners import SharpnessNorm
 from inference_core.networks.unet import upsample_map
-from inference_core.research.data.batches import Batch, TrainingBatches
+from inference_core.research.data.batches import Batch
 from inference_core.research.data.loading import batches_of
+from inference_core.research.data.training_batches import TrainingBatches
 from inference_core.research.training.checkpoints import load_checkpoint, rewind_log, save_checkpoint
+from inference_core.research.training.device_steps import WINDOW, DeviceSteps, make_adam
 from inference_core.research.training.launch import make_fabric, together
 from inference_core.research.training.objectives import CriticObjective, NetworkObjective
-from inference_core.research.training.schedule import batch_steps, critic_steps, learning_rate_factor
+from inference_core.research.training.schedule import CRITIC_OFFSET, batch_steps, critic_steps, learning_rate_factor
 from inference_core.research.training.settings import TrainingSettings
 
 
@@ -31,6 +33,11 @@ def _parameter_groups(network: nn.Module, settings: TrainingSettings) -> list[di
     rest = [p for p in network.parameters() if id(p) not in own]
     groups = [(rest, settings.learning_rate), (conditioning, settings.learning_rate * settings.conditioning_rate)]
     return [{"params": parameters, "lr": rate, "base": rate} for parameters, rate in groups if parameters]
+
+
+def steps_on_device(fabric: Fabric, settings: TrainingSettings) -> bool:
+    """Whether steps can do without the host: on a CUDA GPU, in one process, without the scaling of losses."""
+    return fabric.device.type == "cuda" and fabric.world_size == 1 and settings.precision != "16-mixed"
 
 
 class Trainer:
@@ -47,6 +54,7 @@ class Trainer:
         fabric: device, precision and processes, from `make_fabric`, launched; one process on the CPU if None.
         compiled: whether to compile the network first.
         workers: processes that make this process's batches ahead; 0 to make each one when it is needed.
+        on_device: whether steps never wait for the host; None for where they can: on a CUDA GPU in one process.
 
     Raises:
         InputError: if the folder's checkpoint can't be resumed from, or the batch can't be shared out evenly.
@@ -61,13 +69,15 @@ class Trainer:
         fabric: Fabric | None = None,
         compiled: bool = False,
         workers: int = 0,
+        on_device: bool | None = None,
     ):
         self.fabric = fabric or make_fabric("cpu")[0]
         self.settings, self.batches, self.folder, self.workers = settings, batches, folder, workers
         self._part = self._own_part(batches.batch_size)
         self.network = network.to(self.fabric.device).train()
         self.forward = FoldedNetwork(self.network, compiled)
-        self.optimizer = torch.optim.Adam(_parameter_groups(network, settings), betas=settings.betas)
+        on_device = steps_on_device(self.fabric, settings) if on_device is None else on_device
+        self.optimizer = self._adam(_parameter_groups(network, settings), on_device)
         self._objective, self._optimizer = self.fabric.setup(NetworkObjective(self.forward), self.optimizer)
         self.average = None
         if settings.averaging:
@@ -75,11 +85,22 @@ class Trainer:
         self.critic = None
         if settings.adversarial:
             self.critic = Discriminator().to(self.fabric.device)
-            self.critic_optimizer = torch.optim.Adam(
-                self.critic.parameters(), settings.critic_learning_rate, betas=settings.betas
-            )
+            rate = settings.critic_learning_rate
+            group = {"params": list(self.critic.parameters()), "lr": rate, "base": rate}
+            self.critic_optimizer = self._adam([group], on_device)
             self._critic_objective, self._critic_optimizer = self.fabric.setup(
                 CriticObjective(self.critic), self.critic_optimizer
+            )
+        self._device_steps = None
+        if on_device:
+            self._device_steps = DeviceSteps(
+                self.forward,
+                self.optimizer,
+                batches.on(self.fabric.device),
+                settings,
+                self.critic,
+                self.critic_optimizer if self.critic else None,
+                self.average,
             )
         self.step = 0
         state = together(self.fabric, lambda: load_checkpoint(folder, settings.as_dict()))
@@ -88,6 +109,11 @@ class Trainer:
         together(self.fabric, self._check_same_step)
         if self.fabric.is_global_zero:
             rewind_log(self._log, self.step)
+
+    def _adam(self, groups: list[dict], on_device: bool) -> torch.optim.Optimizer:
+        if on_device:
+            return make_adam(groups, self.fabric.device, self.settings.betas)
+        return torch.optim.Adam(groups, betas=self.settings.betas)
 
     def _own_part(self, batch_size: int) -> slice:
         processes, rank = self.fabric.world_size, self.fabric.global_rank
@@ -124,6 +150,10 @@ class Trainer:
     def _restore(self, state: dict) -> None:
         self.step = state["step"]
         for name, part in self._parts().items():
+            if isinstance(part, torch.optim.Optimizer):
+                # How and where it computes is this run's own, whatever the checkpoint was written on.
+                for group, own in zip(state[name]["param_groups"], part.param_groups, strict=True):
+                    group.update({key: own[key] for key in ("lr", "fused", "foreach", "capturable")})
             part.load_state_dict(state[name])
 
     def save(self) -> None:
@@ -137,34 +167,59 @@ class Trainer:
         progress: Callable[[dict], None] | None = None,
         validate: Callable[[MultiEncoderUNet], dict[str, float]] | None = None,
         validate_every: int = 1000,
+        stop: Callable[[], bool] | None = None,
     ) -> MultiEncoderUNet:
-        """Train to the last step and return the trained network.
+        """Train to the last step, or until it is told to stop, and return the network as trained so far.
 
         Args:
             checkpoint_every: steps between checkpoints; there is one at the end, too.
-            progress: is given each step's losses, in the first process.
+            progress: is given steps' losses, in the first process.
             validate: measures a network, in the first process; its figures go to TensorBoard and the log.
             validate_every: steps between validations.
+            stop: whether to end now; asked in the first process after each step, or several where the host reads the
+                losses of several at once. What is done by then is in the checkpoint, from which another run goes on.
         """
-        first = self.fabric.is_global_zero
-        loaded = self._load()
-        with self._recording() as record_step:
-            while self.step < self.settings.steps:
-                record = {"step": self.step, **self._train_step(loaded)}
-                self.step += 1
+        first, ended = self.fabric.is_global_zero, False
+        marks = (checkpoint_every, *((validate_every,) if validate else ()))
+        with self._recording() as record_step, contextlib.closing(self._steps(marks)) as steps:
+            while self.step < self.settings.steps and not ended:
+                records = next(steps)
+                self.step += len(records)
                 last = self.step == self.settings.steps
                 if validate and (last or self.step % validate_every == 0):
                     if first:
-                        record |= validate(self.result)
+                        records[-1] |= validate(self.result)
                         self.network.train()
                     self.fabric.barrier()
-                record_step(record)
-                if first and progress:
-                    progress(record)
-                if first and (last or self.step % checkpoint_every == 0):
+                for record in records:
+                    record_step(record)
+                    if first and progress:
+                        progress(record)
+                ended = self._told_to(stop)
+                if first and (last or ended or self.step % checkpoint_every == 0):
                     self.save()
         self.fabric.barrier()
         return self.result
+
+    def _told_to(self, stop: Callable[[], bool] | None) -> bool:
+        """Whether the first process is told to stop."""
+        return stop is not None and self.fabric.broadcast(stop())
+
+    def _steps(self, marks: tuple[int, ...]) -> Iterator[list[dict[str, float]]]:
+        """Steps' losses as they are done; those of several steps at once end at multiples of the `marks`."""
+        if self._device_steps is None:
+            loaded, step = self._load(), self.step
+            while True:
+                yield [{"step": step, **self._train_step(loaded)}]
+                step += 1
+        step = self.step
+        try:
+            while step < self.settings.steps:
+                count = min(WINDOW, self.settings.steps - step, *(mark - step % mark for mark in marks))
+                yield self._device_steps.run(step, count)
+                step += count
+        finally:
+            self._device_steps.close()
 
     def _load(self) -> Iterator[Batch]:
         """This process's parts of the batches, in the order in which steps take them."""
@@ -239,14 +294,9 @@ class Trainer:
                 upsample_map(batch.zero_filled()),
                 output * batch.mask,
                 batch.target,
-                self._mixing(index).to(self.fabric.device),
+                self.batches.mixing(CRITIC_OFFSET + index, self._part).to(self.fabric.device),
             )
             self.critic_optimizer.zero_grad(set_to_none=True)
             self.fabric.backward(loss)
             self._critic_optimizer.step()
         return distance
-
-    def _mixing(self, index: int) -> Tensor:
-        """Where between target and output the gradient is penalised in the critic's step `index`: this part's."""
-        generator = torch.Generator().manual_seed(self.settings.seed + index)
-        return torch.rand((self.batches.batch_size, 1, 1, 1), generator=generator)[self._part]

@@ -1,0 +1,1 @@
+"""What makes weights, stage by stage, as short files that `mrsi-superres train --recipe` reads."""
