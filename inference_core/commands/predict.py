@@ -42,7 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", type=Path, help="weights to use instead of the default ones (.safetensors)")
     parser.add_argument("--device", help="cpu, cuda or mps (the fastest there is)")
     parser.add_argument("--runtime", help="what runs the network: pytorch, compiled, native or cuda-graphs")
-    parser.add_argument("--precision", default="float32", help="float32, or on a GPU float16 or bfloat16 (float32)")
+    parser.add_argument(
+        "--precision",
+        help="float32, or on a GPU float16 or bfloat16 (float16 on a CUDA GPU where maps hardly change, else float32)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from inference_core.engine.graphed_runners import GraphedRunners
 from inference_core.engine.heads import make_heads
 from inference_core.engine.layers import Layers, assemble_layers
 from inference_core.engine.native import NativeUnavailableError
@@ -92,6 +93,9 @@ class Engine:
         self.network = network.to(device).eval()
         with torch.inference_mode():
             self._heads = make_heads(self.network)
+        self._graphed = None
+        if self.runtime == "cuda-graphs":
+            self._graphed = GraphedRunners(self._layers, device)
         self._conditioned: OrderedDict[tuple[float, int], Runner] = OrderedDict()
         if self.runtime == "native":
             self._try_native(asked_for=runtime is not None)
@@ -142,10 +146,16 @@ class Engine:
     def _condition(self, n: float, metabolite: int) -> Runner:
         key = (float(n), int(metabolite))
         if key not in self._conditioned:
-            filters = self._heads.filters(Condition.of(n, metabolite, 0, self._device))
-            layers = _convert(assemble_layers(self.network, filters), self._dtype)
-            self._conditioned[key] = make_runner(self.runtime, layers)
+            self._conditioned[key] = self._make_runner(*key)
             if len(self._conditioned) > _KEPT_CONDITIONS:
                 self._conditioned.popitem(last=False)
         self._conditioned.move_to_end(key)
         return self._conditioned[key]
+
+    def _make_runner(self, n: float, metabolite: int) -> Runner:
+        if self._graphed is not None:
+            return self._graphed.runner(n, metabolite)
+        return make_runner(self.runtime, self._layers(Condition.of(n, metabolite, 0, self._device)))
+
+    def _layers(self, condition: Condition) -> Layers:
+        return _convert(assemble_layers(self.network, self._heads.filters(condition)), self._dtype)

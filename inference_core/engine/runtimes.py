@@ -64,7 +64,8 @@ def check_runtime(runtime: str | None, precision: str, device: str) -> str:
     """The runtime to use on a device.
 
     Args:
-        runtime: one of `RUNTIMES`, or None for "native" on a CPU if the extra of this name is installed, else PyTorch.
+        runtime: one of `RUNTIMES`, or None for "cuda-graphs" on a CUDA GPU, "native" on a CPU if the extra of this name
+            is installed, else PyTorch.
         precision: one of `PRECISIONS`.
         device: as torch names it.
 
@@ -79,6 +80,8 @@ def check_runtime(runtime: str | None, precision: str, device: str) -> str:
     if precision == "bfloat16" and kind == "cuda" and not torch.cuda.is_bf16_supported():
         raise InputError("This GPU does not compute in bfloat16: choose float16 or float32.")
     if runtime is None:
+        if kind == "cuda":
+            return "cuda-graphs"
         return "native" if kind == "cpu" and find_spec("ziglang") else "pytorch"
     if runtime not in RUNTIMES:
         raise InputError(f"Unknown runtime '{runtime}': choose one of {', '.join(RUNTIMES)}.")
@@ -92,7 +95,7 @@ def make_runner(runtime: str, layers: Layers) -> Runner:
     """A runner for the layers.
 
     Args:
-        runtime: from `check_runtime`.
+        runtime: from `check_runtime`, but for "cuda-graphs", whose runners `GraphedRunners` gives.
         layers: whose tensors are used as they are.
 
     Raises:
@@ -102,10 +105,6 @@ def make_runner(runtime: str, layers: Layers) -> Runner:
         from inference_core.engine.native import NativePass
 
         return NativePass(layers)
-    if runtime == "cuda-graphs":
-        from inference_core.engine.cuda_graph import GraphedPass
-
-        return _TorchRunner(layers, GraphedPass(partial(folded_proposal, layers=layers)))
     return _TorchRunner(layers, partial(_compiled() if runtime == "compiled" else folded_proposal, layers=layers))
 
 

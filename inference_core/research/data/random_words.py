@@ -1,8 +1,8 @@
 """Random numbers as tensor code, the same on every device: a function of seed, step, example and place, no state.
 
 Philox 4x32-10 (Salmon et al. 2011, Proc. SC'11, "Parallel random numbers: as easy as 1, 2, 3"): a counter goes in,
-four words of 32 bits come out. PyTorch's own generators have a state that a resumed run, or a recorded CUDA graph, would
-have to restore, and give other numbers on a GPU than on a CPU.
+four words of 32 bits come out. PyTorch's own generators have a state that a resumed run, or a recorded CUDA graph,
+would have to restore, and give other numbers on a GPU than on a CPU.
 """
 
 import math
@@ -51,7 +51,8 @@ class RandomWords:
         blocks = -(-count // 4)
         places = torch.arange(blocks, device=step.device) if places is None else places[:blocks]
         counter = places.expand(len(streams), -1), streams[:, None], step & _WORD, step >> 32
-        self._words = torch.cat(philox(counter, (seed & _WORD, seed >> 32)), dim=1)
+        # Block by block, so that the first words are the same however many there are.
+        self._words = torch.stack(philox(counter, (seed & _WORD, seed >> 32)), dim=2).flatten(1)
         self._next = 0
 
     def words(self, count: int) -> Tensor:
