@@ -25,7 +25,7 @@ class Deadline:
     """
 
     seconds: float | None = None
-    _start: float = field(default_factory=time.monotonic)
+    _start: float = field(default_factory=lambda: time.monotonic())
 
     @classmethod
     def after(cls, duration: str | None) -> "Deadline":
