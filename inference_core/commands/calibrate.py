@@ -31,8 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Fit, measure, write the calibration, and print the shares of true values that the intervals hold."""
-    from tqdm import tqdm
-
+    from inference_core.commands.progress import progress_bar
     from inference_core.errors import InputError
     from inference_core.imaging.writing import atomic_path, check_folder
     from inference_core.inference.super_resolver import SuperResolver
@@ -54,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         sample_patient(
             resolver, SimulatedSlices(seed, arguments.slices, varied=bool(seed % 2)), _resolutions(seed), _SHARPNESSES
         )
-        for seed in tqdm(seeds, unit="patient")
+        for seed in progress_bar(seeds, unit="patient")
     ]
     fitted_on, conformed_on, _ = arguments.patients
     fitting, conforming, testing = (

@@ -27,8 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print tables by n and by metabolite, and write the figures as JSON if asked to."""
-    from tqdm import tqdm
-
+    from inference_core.commands.progress import progress_bar
     from inference_core.engine.devices import choose_device
     from inference_core.engine.folded_network import FoldedNetwork
     from inference_core.imaging.writing import check_folder
@@ -49,7 +48,9 @@ def run(arguments: argparse.Namespace) -> int:
     methods |= {f"lambda = {value:g}": network_method(network, value) for value in sharpness}
     methods = {name: Timed(method) for name, method in methods.items()}
     slices = _slices(arguments)
-    scores = compare(methods, slices, arguments.n, progress=lambda jobs: tqdm(jobs, desc="Measuring", unit="batch"))
+    scores = compare(
+        methods, slices, arguments.n, progress=lambda jobs: progress_bar(jobs, desc="Measuring", unit="batch")
+    )
     print(f"{len(slices)} slices, mean PSNR (dB) / SSIM / energy of fine detail relative to the truth's")
     figures = {"weights": info.path.name, "sha256": info.sha256, "slices": len(slices)}
     for key, values in (("n", arguments.n), ("metabolite", METABOLITES), ("all", ["all"])):
@@ -72,15 +73,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _details(arguments: argparse.Namespace, methods: dict, slices) -> list[dict]:
     """Whether details are true, which only simulated patients tell; printed, too."""
-    from tqdm import tqdm
-
+    from inference_core.commands.progress import progress_bar
     from inference_core.research.data.simulated import SimulatedSlices
     from inference_core.research.evaluation.detail_scores import detail_scores, together
 
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.simulated)
     lesions = together(SimulatedSlices(seed, arguments.slices).lesions() for seed in seeds)
     found = detail_scores(
-        methods, slices, lesions, arguments.n, progress=lambda parts: tqdm(parts, desc="Details", unit="batch")
+        methods, slices, lesions, arguments.n, progress=lambda parts: progress_bar(parts, desc="Details", unit="batch")
     )
     print(
         "\nShare of true contrast in tumours; in spots that MRI does not show, raised and lowered; spots invented a map"
@@ -92,16 +92,18 @@ def _details(arguments: argparse.Namespace, methods: dict, slices) -> list[dict]
 
 
 def _slices(arguments: argparse.Namespace):
-    from tqdm import tqdm
+    from inference_core.commands.progress import progress_bar
 
     if arguments.data:
         from inference_core.research.data.study import read_patients
 
-        return read_patients(arguments.data, tqdm)
+        return read_patients(arguments.data, progress_bar)
     from inference_core.research.data.simulated import simulate_cohort
 
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.simulated)
-    return simulate_cohort(seeds, arguments.slices, progress=lambda p: tqdm(p, total=len(seeds), desc="Simulating"))
+    return simulate_cohort(
+        seeds, arguments.slices, progress=lambda p: progress_bar(p, total=len(seeds), desc="Simulating")
+    )
 
 
 def _table(key: str, values: list, methods: list[str], means: dict) -> str:

@@ -36,8 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what is not done yet, and write the report; 1 if something could not be done."""
-    from tqdm import tqdm
-
+    from inference_core.commands.progress import progress_bar
     from inference_core.imaging.writing import make_folder
     from inference_core.research.reproduction.jobs import all_jobs, run_jobs
     from inference_core.research.reproduction.methods import choose_methods
@@ -55,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     study = _planned(arguments, output, methods, patients, devices[0], budget, lpips, read_plan(output))
     keep_plan(output, study.plan)
     print(study.plan.described, flush=True)
-    with tqdm(total=len(all_jobs(study)), unit="job") as bar:
+    with progress_bar(total=len(all_jobs(study)), unit="job") as bar:
 
         def done(job) -> None:
             bar.set_postfix_str(str(job))
@@ -134,8 +133,7 @@ def _planned(arguments, output: Path, methods, patients, device: str, budget: fl
     from functools import partial
     from tempfile import TemporaryDirectory
 
-    from tqdm import tqdm
-
+    from inference_core.commands.progress import progress_bar
     from inference_core.research.data.training_batches import TrainingBatches
     from inference_core.research.reproduction.folds import FOLDS
     from inference_core.research.reproduction.plan import BATCH_SIZE, PAPER_EPOCHS, Plan, share_out
@@ -152,7 +150,7 @@ def _planned(arguments, output: Path, methods, patients, device: str, budget: fl
         return Plan(names, folds, steps, budget is None, budget, described, not arguments.data, weights, lpips)
 
     study = Study(output, plan(folds, steps), patients, device)
-    study.make_slices(1 if arguments.data else None, partial(tqdm, desc="Preparing", unit="patient"))
+    study.make_slices(1 if arguments.data else None, partial(progress_bar, desc="Preparing", unit="patient"))
     if kept:
         return study
     training = study.stored(study.folds[0].train)
@@ -162,7 +160,7 @@ def _planned(arguments, output: Path, methods, patients, device: str, budget: fl
     with TemporaryDirectory(dir=output) as scratch:
         seconds = {
             method.name: measure_step(study, method, training, Path(scratch) / method.name)
-            for method in tqdm(methods, desc="Measuring steps", unit="network")
+            for method in progress_bar(methods, desc="Measuring steps", unit="network")
         }
     return Study(output, plan(*share_out(budget, methods, seconds, full)), patients, device)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache, partial
 from hashlib import sha256
+from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Protocol
@@ -47,9 +48,10 @@ def code_fingerprint(*names: str) -> str:
 
 def _use_one_thread() -> None:
     """Keep linear algebra from starting threads of its own in each of the processes."""
-    from threadpoolctl import threadpool_limits
+    if find_spec("threadpoolctl"):
+        from threadpoolctl import threadpool_limits
 
-    threadpool_limits(1)
+        threadpool_limits(1)
 
 
 def _side_by_side(work: Callable, patients: Sequence, processes: int | None) -> Iterator:

@@ -22,6 +22,7 @@ from inference_core.research.training.checkpoints import load_checkpoint, rewind
 from inference_core.research.training.device_steps import WINDOW, DeviceSteps, make_adam
 from inference_core.research.training.launch import make_fabric, together
 from inference_core.research.training.objectives import CriticObjective, NetworkObjective
+from inference_core.research.training.scalars import Scalars
 from inference_core.research.training.schedule import CRITIC_OFFSET, batch_steps, critic_steps, learning_rate_factor
 from inference_core.research.training.settings import TrainingSettings
 
@@ -235,16 +236,12 @@ class Trainer:
         if not self.fabric.is_global_zero:
             yield lambda record: None
             return
-        from torch.utils.tensorboard import SummaryWriter
-
-        with SummaryWriter(self.folder, purge_step=self.step) as board, self._log.open("a") as log:
+        with Scalars(self.folder, self.step) as scalars, self._log.open("a") as log:
 
             def write(record: dict) -> None:
                 log.write(json.dumps(record) + "\n")
                 log.flush()
-                for name, value in record.items():
-                    if name != "step":
-                        board.add_scalar(name, value, record["step"])
+                scalars.write(record)
 
             yield write
 
