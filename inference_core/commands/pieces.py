@@ -45,9 +45,14 @@ class Deadline:
         """Whether there is such a time."""
         return self.seconds is not None
 
+    @property
+    def end(self) -> float | None:
+        """When, on `time.monotonic`'s clock."""
+        return None if self.seconds is None else self._start + self.seconds
+
     def passed(self) -> bool:
         """Whether it is time to stop."""
-        return self.seconds is not None and time.monotonic() - self._start >= self.seconds
+        return self.end is not None and time.monotonic() >= self.end
 
     def bounding(self, items: Iterable, doing: str) -> Iterator:
         """`items` as they come.

@@ -23,6 +23,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--budget", default="1h", help="time to train for, such as 90s, 20m, 2h or 1d (1h); measuring comes on top"
     )
     length.add_argument("--full", action="store_true", help="the paper's schedule: 100 epochs, five folds")
+    parser.add_argument(
+        "--for",
+        dest="duration",
+        metavar="TIME",
+        help="stop after a time such as 9m, with all that is needed to go on in at most 8 files of 16 MiB in the "
+        "folder `state`; the same command goes on. Weights that nothing needs any more are removed",
+    )
+    parser.add_argument(
+        "--side-by-side", type=int, default=1, metavar="N", help="networks at once on each device, as processes (1)"
+    )
     parser.add_argument("--methods", nargs="+", help="train only these methods of Table 1 (all)")
     parser.add_argument("--weights", type=Path, help="use these weights for the studies of conditions and sharpness")
     parser.add_argument(
@@ -36,22 +46,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what is not done yet, and write the report; 1 if something could not be done."""
+    from dataclasses import replace
+
+    from inference_core.commands.pieces import Deadline, OutOfTimeError
     from inference_core.commands.progress import progress_bar
+    from inference_core.errors import InputError
     from inference_core.imaging.writing import make_folder
     from inference_core.research.reproduction.jobs import all_jobs, run_jobs
     from inference_core.research.reproduction.methods import choose_methods
     from inference_core.research.reproduction.plan import keep_plan, parse_budget, read_plan
     from inference_core.research.reproduction.report import write_report
+    from inference_core.research.training.packing import unpack
 
     methods = choose_methods(arguments.methods)
     budget = None if arguments.full else parse_budget(arguments.budget)
+    if arguments.side_by_side < 1:
+        raise InputError(f"--side-by-side is {arguments.side_by_side}: it must be at least 1.")
+    deadline = Deadline.after(arguments.duration)
     patients = _patients(arguments)
     if arguments.weights:
         _check_weights(arguments.weights)
     lpips, about_lpips = _lpips(arguments.lpips_trunk)
     devices = _devices(arguments.device)
     output = make_folder(arguments.output)
-    study = _planned(arguments, output, methods, patients, devices[0], budget, lpips, read_plan(output))
+    unpack(output)
+    try:
+        study = _planned(arguments, output, methods, patients, devices[0], budget, lpips, read_plan(output), deadline)
+    except OutOfTimeError:
+        print("Stopped with some of the patients simulated: the same command goes on.", flush=True)
+        return 0
+    study = replace(study, until=deadline.end)
     keep_plan(output, study.plan)
     print(study.plan.described, flush=True)
     with progress_bar(total=len(all_jobs(study)), unit="job") as bar:
@@ -60,12 +84,35 @@ def run(arguments: argparse.Namespace) -> int:
             bar.set_postfix_str(str(job))
             bar.update()
 
-        failures = run_jobs(study, devices, done)
+        failures = run_jobs(study, devices * arguments.side_by_side, done)
+    if deadline and not failures and not all(job.done(study) for job in all_jobs(study)):
+        _leave(study)
+        return 0
     report = write_report(study, _examples(study), failures, _command(arguments), about_lpips)
     for failure in failures:
         print(f"Not done: {failure.job}. {failure.reason}")
     print(f"Report: {report}")
     return 1 if failures else 0
+
+
+def _leave(study) -> None:
+    """Leave the run to its next piece, and tell how far it is."""
+    from inference_core.research.reproduction.jobs import all_jobs
+    from inference_core.research.reproduction.pieces import leave, time_needed
+
+    jobs = all_jobs(study)
+    done, needed = sum(job.done(study) for job in jobs), time_needed(study)
+    parts, again = leave(study)
+    print(f"Stopped with {done} of {len(jobs)} jobs done, in {parts} files: the same command goes on.", flush=True)
+    if again:
+        print(f"Too large to be kept, and begun again: {', '.join(again)}.", flush=True)
+    if needed:
+        rate, steps, seconds = needed
+        print(
+            f"Training: {rate:.3g} steps a second so far; all {steps:,} steps of the plan take about "
+            f"{seconds / 60:.3g} minutes of one device.",
+            flush=True,
+        )
 
 
 def _lpips(trunk: Path | None) -> tuple[str, str]:
@@ -128,9 +175,8 @@ def _devices(wanted: str | None) -> list[str]:
     return [device]
 
 
-def _planned(arguments, output: Path, methods, patients, device: str, budget: float | None, lpips: str, kept):
+def _planned(arguments, output: Path, methods, patients, device: str, budget: float | None, lpips: str, kept, deadline):
     """The run, with the plan that the folder holds or a new one."""
-    from functools import partial
     from tempfile import TemporaryDirectory
 
     from inference_core.commands.progress import progress_bar
@@ -150,7 +196,11 @@ def _planned(arguments, output: Path, methods, patients, device: str, budget: fl
         return Plan(names, folds, steps, budget is None, budget, described, not arguments.data, weights, lpips)
 
     study = Study(output, plan(folds, steps), patients, device)
-    study.make_slices(1 if arguments.data else None, partial(progress_bar, desc="Preparing", unit="patient"))
+
+    def show(patients, total: int):
+        return deadline.bounding(progress_bar(patients, total=total, desc="Preparing", unit="patient"), "preparing")
+
+    study.make_slices(1 if arguments.data else None, show)
     if kept:
         return study
     training = study.stored(study.folds[0].train)

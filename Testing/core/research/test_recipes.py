@@ -148,7 +148,7 @@ def test_a_recipe_in_pieces_makes_the_weights_of_one_go(recipe, tmp_path, capsys
             assert len(left) <= 8
             assert max(path.stat().st_size for path in left) <= PART
         assert went < 10
-    assert went > 2
+    assert went > 1
     for one, other in zip(
         network.parameters(), load_weights(folder / "weights.safetensors")[0].parameters(), strict=True
     ):

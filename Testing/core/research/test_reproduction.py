@@ -8,10 +8,10 @@ from matplotlib.text import Text
 
 from inference_core.commands.cli import main
 from inference_core.errors import InputError
-from inference_core.research.reproduction import jobs
+from inference_core.research.reproduction import jobs, pieces
 from inference_core.research.reproduction.figures import comparison_figure
 from inference_core.research.reproduction.folds import split_folds
-from inference_core.research.reproduction.jobs import Job, all_jobs, run_jobs
+from inference_core.research.reproduction.jobs import Job, all_jobs, let_go, run_jobs
 from inference_core.research.reproduction.methods import TRAINED_METHODS, choose_methods, untrained_methods
 from inference_core.research.reproduction.plan import Plan, keep_plan, parse_budget, read_plan, share_out
 from inference_core.research.reproduction.report import write_report
@@ -130,6 +130,69 @@ def test_given_weights_take_the_place_of_training(tmp_path):
     study = Study(tmp_path, plan, list(range(5)), "cpu")
     needs = {job.kind: job.needs(study) for job in all_jobs(study)}
     assert needs["sharpness"] == needs["conditions"] == [tmp_path / "given.safetensors"]
+
+
+def test_time_ends_between_jobs_and_the_rest_is_left(study, monkeypatch):
+    begun = pretend(monkeypatch)
+    monkeypatch.setattr(Study, "out_of_time", lambda study: len(begun) >= 3)
+    assert run_jobs(study, ["cpu"]) == []
+    assert begun == all_jobs(study)[:3]
+    monkeypatch.setattr(Study, "out_of_time", lambda study: False)
+    run_jobs(study, ["cpu"])
+    assert begun == all_jobs(study)
+
+
+def test_a_network_that_time_ends_is_not_done_and_no_failure(study, monkeypatch):
+    pretend(monkeypatch)
+    monkeypatch.setattr(Job, "run", lambda job, study: None)
+    told = []
+    assert run_jobs(study, ["cpu"], told.append) != []
+    assert not told or all(job.kind != "train" for job in told)
+
+
+def test_jobs_side_by_side_each_do_what_they_can(study):
+    # Without slices, all fail; each is named once, in whatever order.
+    failures = run_jobs(study, ["cpu", "cpu"])
+    assert sorted(failure.job for failure in failures) == sorted(str(job) for job in all_jobs(study))
+    untrained = next(failure for failure in failures if failure.job == "untrained, fold 2")
+    assert "AttributeError" in untrained.reason
+
+
+def test_weights_are_let_go_of_once_nothing_needs_them(tmp_path, monkeypatch):
+    study = Study(tmp_path, make_plan(("unconditioned", "multi-conditional")), list(range(10)), "cpu")
+    begun = pretend(monkeypatch)
+    monkeypatch.setattr(Study, "out_of_time", lambda study: len(begun) >= 9)
+    run_jobs(study, ["cpu"])
+    let_go(study)
+    left = sorted(path.parent.name for path in tmp_path.rglob("weights.safetensors"))
+    # The report shows maps of the first fold; the second fold's are not measured yet.
+    assert left == ["multi-conditional-fold1", "unconditioned-fold2"]
+    begun.clear()
+    monkeypatch.setattr(Study, "out_of_time", lambda study: False)
+    run_jobs(study, ["cpu"])
+    assert begun == all_jobs(study)[9:]
+
+
+def test_a_piece_leaves_no_more_than_its_files(tmp_path, monkeypatch):
+    study = Study(tmp_path, make_plan(), list(range(10)), "cpu")
+    rng = np.random.default_rng(0)
+    for name, size in (("small", 3), ("large", 200)):
+        folder = tmp_path / "networks" / name
+        folder.mkdir(parents=True)
+        (folder / "checkpoint.pt").write_bytes(rng.bytes(size << 16))
+    monkeypatch.setattr(pieces, "PART", 1 << 18)
+    assert pieces.leave(study) == (1, ["large"])
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["part-1"]
+
+
+def test_the_time_of_the_whole_plan_is_told_from_what_was_trained(study):
+    assert pieces.time_needed(study) is None
+    folder = study.network_folder("unconditioned", TRAINED_RESOLUTIONS, 0)
+    folder.mkdir(parents=True)
+    (folder / "seconds.json").write_text("2.0")
+    (folder / "steps.json").write_text("4")
+    # Two networks of ten steps in each of two folds.
+    assert pieces.time_needed(study) == (2.0, 40, 20.0)
 
 
 def scores_of(title, level, seed):

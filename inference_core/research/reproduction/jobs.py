@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
+from queue import Queue
 
 from inference_core.errors import InputError
 from inference_core.research.reproduction.measuring import (
@@ -20,13 +21,15 @@ from inference_core.research.reproduction.report_sections import Failure
 from inference_core.research.reproduction.study import Study
 from inference_core.research.reproduction.training import train_network
 
+#: File in the folder of a network that was measured and whose weights were let go of.
+LET_GO = "let-go"
 #: Methods whose response to conditions is looked at, the better one first.
 _CONDITIONED = ("filter-scaling-met", "multi-conditional")
 
 
 @dataclass(frozen=True)
 class Job:
-    """A step that leaves one file; done once the file is there.
+    """A step that leaves one file.
 
     Attributes:
         kind: "train", "untrained", "method", "conditions" or "sharpness".
@@ -50,6 +53,11 @@ class Job:
         if self.kind == "train":
             return study.network_folder(self.method, self.resolutions, self.fold) / "weights.safetensors"
         return study.result(self.method if self.kind == "method" else self.kind, self.fold)
+
+    def done(self, study: Study) -> bool:
+        """Whether it is done; a network that was measured and let go of is, too."""
+        file = self.file(study)
+        return file.exists() or (self.kind == "train" and (file.parent / LET_GO).exists())
 
     def needs(self, study: Study) -> list[Path]:
         """What must be there before."""
@@ -97,6 +105,24 @@ def all_jobs(study: Study) -> list[Job]:
     return jobs
 
 
+def _chain(job: Job) -> tuple[int, str]:
+    """Jobs of one chain need one another, and none of another chain's."""
+    return job.fold, job.method
+
+
+def let_go(study: Study) -> None:
+    """Remove the weights that neither an open job nor the report needs; their figures stay."""
+    jobs = all_jobs(study)
+    kept = {path for job in jobs if not job.done(study) for path in job.needs(study)}
+    # The report shows maps of the first fold.
+    kept |= {path for job in jobs if job.kind == "sharpness" and not job.fold for path in job.needs(study)}
+    for job in jobs:
+        weights = job.file(study)
+        if job.kind == "train" and weights.exists() and weights not in kept:
+            (weights.parent / LET_GO).touch()
+            weights.unlink()
+
+
 def _attempt(study: Study, job: Job) -> Failure | None:
     missing = [path for path in job.needs(study) if not path.exists()]
     if missing:
@@ -114,45 +140,61 @@ def _attempt(study: Study, job: Job) -> Failure | None:
 
 
 def _attempt_all(study: Study, jobs: Sequence[Job]) -> list[tuple[Job, Failure | None]]:
-    """In another process, one after the other."""
+    """One after the other, until time ends."""
+    tried = []
+    for job in jobs:
+        if study.out_of_time():
+            break
+        failure = _attempt(study, job)
+        if failure or job.done(study):
+            tried.append((job, failure))
+    return tried
+
+
+def _work(study: Study, jobs: Sequence[Job], free: Queue) -> list[tuple[Job, Failure | None]]:
+    """As `_attempt_all`, in another process, on a device that is free."""
     logging.disable(logging.INFO)
-    return [(job, _attempt(study, job)) for job in jobs]
+    device = free.get()
+    try:
+        return _attempt_all(replace(study, device=device), jobs)
+    finally:
+        free.put(device)
 
 
 def run_jobs(study: Study, devices: Sequence[str], done: Callable[[Job], None] = lambda job: None) -> list[Failure]:
-    """Do all that is not done yet; what fails does not stop the rest.
+    """Do all that is not done yet, until the study's time ends; what fails does not stop the rest.
 
     Args:
         study: the run.
-        devices: as torch names them; each works on a fold's method at a time, in a process of its own if there are
-            several.
+        devices: as torch names them; each works on a method of a fold at a time, in a process of its own if there are
+            several. A device that is named several times works on as many.
         done: is told each job that is.
     """
     jobs = all_jobs(study)
     for job in jobs:
-        if job.file(study).exists():
+        if job.done(study):
             done(job)
-    open_jobs = [job for job in jobs if not job.file(study).exists()]
-    if len(devices) == 1:
-        failures = []
-        for job in open_jobs:
-            failures.append(_attempt(replace(study, device=devices[0]), job))
-            done(job)
-        return [failure for failure in failures if failure]
-    return _run_side_by_side(study, open_jobs, devices, done)
-
-
-def _run_side_by_side(study: Study, jobs: list[Job], devices: Sequence[str], done: Callable[[Job], None]):
-    """Folds go through side by side, each in a process of its own: nothing in one fold needs another."""
+    open_jobs = [job for job in jobs if not job.done(study)]
+    chains: dict[tuple[int, str], list[Job]] = {}
+    for job in open_jobs:
+        chains.setdefault(_chain(job), []).append(job)
     failures: list[Failure] = []
-    with ProcessPoolExecutor(len(devices), get_context("spawn")) as pool:
-        running = {}
-        for fold in range(study.plan.folds):
-            own = replace(study, device=devices[fold % len(devices)])
-            running[pool.submit(_attempt_all, own, [job for job in jobs if job.fold == fold])] = fold
-        for future in as_completed(running):
-            for job, failure in future.result():
-                done(job)
-                if failure:
-                    failures.append(failure)
+
+    def tell(tried: list[tuple[Job, Failure | None]]) -> None:
+        for job, failure in tried:
+            done(job)
+            if failure:
+                failures.append(failure)
+
+    if len(devices) == 1:
+        for job in open_jobs:
+            tell(_attempt_all(replace(study, device=devices[0]), [job]))
+        return failures
+    context = get_context("spawn")
+    with context.Manager() as manager, ProcessPoolExecutor(len(devices), context) as pool:
+        free = manager.Queue()
+        for device in devices:
+            free.put(device)
+        for future in as_completed([pool.submit(_work, study, own, free) for own in chains.values()]):
+            tell(future.result())
     return failures

@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,10 +10,10 @@ from inference_core.errors import InputError
 from inference_core.imaging.writing import atomic_path
 from inference_core.research.reproduction.folds import FOLDS
 from inference_core.research.reproduction.methods import TrainedMethod
+from inference_core.terms.duration import UNITS, parse_duration
 
 #: Epochs that the paper trains for, and its batch.
 PAPER_EPOCHS, BATCH_SIZE = 100, 8
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @dataclass(frozen=True)
@@ -58,8 +57,8 @@ class Plan:
 
 
 def _in_words(seconds: float) -> str:
-    unit = next(unit for unit in ("h", "m", "s") if seconds >= _UNITS[unit] or unit == "s")
-    return f"{seconds / _UNITS[unit]:.3g} {unit}"
+    unit = next(unit for unit in ("h", "m", "s") if seconds >= UNITS[unit] or unit == "s")
+    return f"{seconds / UNITS[unit]:.3g} {unit}"
 
 
 def parse_budget(text: str) -> float:
@@ -68,10 +67,7 @@ def parse_budget(text: str) -> float:
     Raises:
         InputError: for anything else.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", text.strip())
-    if not match or not float(match[1]):
-        raise InputError(f"The budget '{text}' is not a time: write it such as 90s, 20m, 2h or 1d.")
-    return float(match[1]) * _UNITS[match[2]]
+    return parse_duration(text, "budget")
 
 
 def share_out(

@@ -1,5 +1,6 @@
 """One run: its folder, its patients' slices, and the jobs' places in it."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,12 +22,18 @@ class Study:
         plan: what is to be done.
         patients: whose slices are trained and tested on.
         device: as torch names it.
+        until: when to stop, on `time.monotonic`'s clock; None for never.
     """
 
     folder: Path
     plan: Plan
     patients: Sequence[Patient]
     device: str
+    until: float | None = None
+
+    def out_of_time(self) -> bool:
+        """Whether it is time to stop."""
+        return self.until is not None and time.monotonic() >= self.until
 
     @cached_property
     def folds(self) -> list[Fold]:

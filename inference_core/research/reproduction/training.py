@@ -10,8 +10,11 @@ from inference_core.imaging.writing import atomic_path
 from inference_core.research.reproduction.methods import TrainedMethod
 from inference_core.research.reproduction.plan import BATCH_SIZE
 from inference_core.research.reproduction.study import Study
+from inference_core.research.training.checkpoints import CHECKPOINT
 
-_CHECKPOINT_EVERY = 100
+_CHECKPOINT_EVERY = 1000
+#: Files in a network's folder: its seconds and its steps so far.
+_SECONDS, _STEPS = "seconds.json", "steps.json"
 #: Steps that a step's duration is measured on; the first ones are slower.
 _TIMED = 3
 
@@ -47,8 +50,8 @@ def train_network(
     resolutions: Sequence[int],
     fold: int,
     progress: Callable[[int, int], None] = lambda done, steps: None,
-) -> Path:
-    """Train a network, or go on where an earlier call ended; returns its weights.
+) -> Path | None:
+    """Train a network, or go on where an earlier call ended; returns its weights, or None if time ended before.
 
     Args:
         study: the run.
@@ -67,22 +70,36 @@ def train_network(
     trainer, settings = _trainer(study, method, resolutions, study.stored(study.folds[fold].train), steps, folder)
     before, start = training_seconds(folder), time.monotonic()
     try:
-        network = trainer.run(_CHECKPOINT_EVERY, lambda record: progress(record["step"] + 1, steps))
+        stop = study.out_of_time if study.until is not None else None
+        network = trainer.run(_CHECKPOINT_EVERY, lambda record: progress(record["step"] + 1, steps), stop=stop)
     finally:
-        with atomic_path(folder / "seconds.json") as temporary:
-            temporary.write_text(json.dumps(before + time.monotonic() - start))
+        for name, value in ((_SECONDS, before + time.monotonic() - start), (_STEPS, trainer.step)):
+            with atomic_path(folder / name) as temporary:
+                temporary.write_text(json.dumps(value))
+    if trainer.step < steps:
+        return None
     save_weights(
         weights,
         network,
         {"architecture": method.network} | {name: str(value) for name, value in settings.as_dict().items()},
     )
+    # What is done is not gone on with, and its checkpoint is by far the largest of its files.
+    (folder / CHECKPOINT).unlink(missing_ok=True)
     return weights
 
 
 def training_seconds(folder: Path) -> float:
     """How long a network has been trained so far, in all calls."""
-    path = folder / "seconds.json"
-    return json.loads(path.read_text()) if path.exists() else 0.0
+    return _kept(folder / _SECONDS, 0.0)
+
+
+def training_steps(folder: Path) -> int:
+    """How many of a network's steps are done."""
+    return _kept(folder / _STEPS, 0)
+
+
+def _kept(path: Path, otherwise):
+    return json.loads(path.read_text()) if path.exists() else otherwise
 
 
 def measure_step(study: Study, method: TrainedMethod, slices, folder: Path) -> float:
