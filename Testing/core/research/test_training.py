@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +24,8 @@ from inference_core.research.training.schedule import learning_rate_factor
 from inference_core.research.training.settings import TrainingSettings
 from inference_core.research.training.trainer import Trainer
 from inference_core.terms.conditions import TRAINED_RESOLUTIONS
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +158,7 @@ def test_a_run_ended_by_kill_9_resumes_exactly(tmp_path, capsys):
     fill_cache(cache, patients=1, slices=1)
     assert train.main(_arguments(whole, cache)) == 0
 
-    command = [sys.executable, train.__file__, *_arguments(killed, cache)]
+    command = [sys.executable, str(ROOT / "inference_core" / "train.py"), *_arguments(killed, cache)]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not (killed / "losses.jsonl").exists() or len((killed / "losses.jsonl").read_text().splitlines()) < 3:

@@ -13,13 +13,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments import LightningEnvironment
 from training_samples import fill_cache, random_slices
 
 from inference_core import InputError
 from inference_core.commands import train
 from inference_core.networks import create_network
 from inference_core.research.data.training_batches import TrainingBatches
-from inference_core.research.training.launch import make_fabric
+from inference_core.research.training.launch import TrainingPrecision, make_fabric
 from inference_core.research.training.settings import TrainingSettings
 from inference_core.research.training.trainer import Trainer
 
@@ -200,6 +202,28 @@ def _near(records, expected):
 
 def test_bf16_on_the_cpu_stays_near_single_precision(tmp_path):
     _near(_train(tmp_path / "half", "cpu", "bf16-mixed"), _train(tmp_path / "single", "cpu", "32-true"))
+
+
+def test_the_first_steps_in_half_precision_are_not_skipped(tmp_path):
+    # As on a GPU, but for the device: float16 with scaled losses, whose gradients must not overflow.
+    settings = TrainingSettings(steps=2, batch_size=1, critic_steps=1, precision="16-mixed")
+    plugins = [LightningEnvironment(), TrainingPrecision("16-mixed", "cpu")]
+    torch.manual_seed(0)
+    batches = TrainingBatches(random_slices(), 1, 3)
+    fabric = Fabric(accelerator="cpu", devices=1, plugins=plugins)
+    trainer = Trainer(create_network("multi-conditional"), batches, settings, tmp_path, fabric)
+    scale, start = (
+        trainer.fabric.strategy.precision.scaler.get_scale(),
+        [p.clone() for p in trainer.critic.parameters()],
+    )
+    moved = []
+
+    def look(record):
+        moved.append(any(not torch.equal(*pair) for pair in zip(start, trainer.critic.parameters(), strict=True)))
+
+    trainer.run(progress=look)
+    assert moved[0]
+    assert trainer.fabric.strategy.precision.scaler.get_scale() == scale
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")
