@@ -8,6 +8,7 @@ import pytest
 from inference_core.errors import InputError
 from inference_core.research.phantom import SliceStack, simulate_patient
 from inference_core.research.phantom.acquisition import _NOISE
+from inference_core.research.phantom.metabolism import Mixture
 from inference_core.terms.conditions import METABOLITES, MRI_UPSAMPLING, SUPER_RESOLVED_MATRIX
 
 SEEDS = (0, 1, 2, 3)
@@ -141,7 +142,7 @@ def test_tumours_change_metabolites_in_the_known_direction():
             continue
         # Silent spots would blur the comparison.
         metabolism = replace(patient.metabolism, spots=((),) * len(METABOLITES))
-        values = metabolism.concentration(points, tissue, zones)
+        values = metabolism.concentration(points, Mixture.of(tissue, zones))
         normal = inside & (zones.rim + zones.necrosis + zones.infiltration < 0.02)
         ratios.append(values[:, rim].mean(axis=1) / values[:, normal].mean(axis=1))
     assert len(ratios) >= 8

@@ -66,6 +66,11 @@ class SimulatedSlices:
         kind = ("-subject" if self.subject else "") + ("-varied" if self.varied else "")
         return f"simulated-{self.seed:06d}-{self.count or 'all'}{kind}"
 
+    @property
+    def group(self) -> str:
+        """Patients of the same one are made from the same anatomy."""
+        return str(self.subject.t1) if self.subject else ""
+
     def origin(self) -> dict[str, Any]:
         """All that the slices depend on."""
         origin = {"seed": self.seed, "slices": self.count, "simulator": code_fingerprint(*_SIMULATOR)}

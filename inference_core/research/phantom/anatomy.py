@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from inference_core.research.phantom.fields import Field, Sheets, interpolate, lengths, rotation
+from inference_core.research.phantom.fields import Field, Sheets, interpolate, lengths, moved, rotation
 from inference_core.research.phantom.templates import COARSE, Templates, mni152
 
 #: Where the radial direction of the sulci starts, and at which radius they have their nominal spacing (RAS, mm).
@@ -50,7 +50,8 @@ class Tissue:
 
 def _at(index: np.ndarray, *volumes: np.ndarray) -> list[np.ndarray]:
     """Linear interpolation of each of `volumes` at fractional indices `(point, 3)`; their borders, 0, go on outside."""
-    return interpolate(volumes, np.clip(index, 0, np.array(volumes[0].shape) - 1.001))
+    highest = np.array(volumes[0].shape, np.float32) - np.float32(1.001)
+    return interpolate(volumes, np.clip(index, np.float32(0), highest))
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Push:
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Displacement in mm at `points`, `(point, 3)`."""
-        away = points - self.centre
+        away = points - self.centre.astype(np.float32)
         distance = lengths(away)[:, None]
         # Rises linearly inside, so that the centre stays put, and decays outside.
         return away * (self.amount / self.reach * np.exp(0.5 - 0.5 * (distance / self.reach) ** 2))
@@ -170,32 +171,35 @@ class Anatomy:
     def maybe_brain(self, points: np.ndarray) -> np.ndarray:
         """Which `points` `(point, 3)` may lie in the brain: cheap, and generous at its surface."""
         low, mask = self._lattice[0], self._surroundings
-        index = np.rint(((points - self.centre) @ self.to_template.T - low) / _EXTENT_STEP).astype(np.int32)
+        index = moved(points, self.to_template / _EXTENT_STEP, -(self.to_template @ self.centre + low) / _EXTENT_STEP)
+        index = np.rint(index).astype(np.int32)
         # Beyond the lattice there is none of the brain; its border is False.
         index = np.clip(index, 0, np.array(mask.shape) - 1)
         return mask.reshape(-1)[(index[:, 0] * mask.shape[1] + index[:, 1]) * mask.shape[2] + index[:, 2]]
 
     def _place(self, points: np.ndarray) -> np.ndarray:
         """Template coordinates (RAS mm) of `points` `(point, 3)`, warps and mass effect included."""
+        points = points.astype(np.float32, copy=False)
         for push in self.pushes:
             points = points - push(points)
-        place = (points - self.centre) @ self.to_template.T
-        for amplitude, fields in self.warps:
-            place = place + amplitude * np.stack([field(points) for field in fields], axis=1)
+        place = moved(points, self.to_template, -(self.to_template @ self.centre))
+        for amplitude, along in self.warps:
+            for axis, displacement in enumerate(along):
+                place[:, axis] += np.float32(amplitude) * displacement(points)
         return place
 
     def tissue(self, points: np.ndarray) -> Tissue:
         """Tissue at `points` `(point, 3)`, head coordinates in mm."""
         base = self.base
         place = self._place(points)
-        index = place - base.origin
+        index = place - base.origin.astype(np.float32)
         brain, gm, wm, white, *details = _at(index, base.brain, base.gm, base.wm, base.white, *base.details)
         brain = np.clip((brain - self.surface) / 0.25 + 0.5, 0, 1)
         depth, near_ventricle = _at(index / COARSE, base.coarse_depth, base.coarse_ventricle)
 
         # Sulci run inwards: along a radius, the sheets' texture is stretched.
-        radial = place - _FOLD_CENTRE
-        radius = lengths(radial)[:, None] + 1e-3
+        radial = place - _FOLD_CENTRE.astype(np.float32)
+        radius = lengths(radial)[:, None] + np.float32(1e-3)
         sheet = self.sulci(radial * ((0.7 * _FOLD_RADIUS + 0.3 * radius) / radius))
         # The brain's surface is CSF's border too.
         sheet = np.minimum(sheet, depth + self.sulcus - self.rim)

@@ -10,6 +10,7 @@ tCho, Gly and Gln raised, NAA lowered strongly, tCr and Glu mildly, Ins raised a
 The numbers are ranges to draw from, wider than any one study, not measurements.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +57,48 @@ _BEHAVIOUR = {
 
 #: What raises and lowers metabolites together in spots that look like a tumour.
 _TUMOUR_SIGN = {"tCho": 1, "tCr": -1, "NAA": -1, "Gly": 1, "Gln": 1, "Glu": -1, "Ins": 1}
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """What metabolites are in, at some points or on average in some voxels; all `(point,)`.
+
+    Attributes:
+        gm, wm, csf: fractions of the whole volume outside the solid tumour.
+        infiltrated_gm, infiltrated_wm: the infiltrated part of these.
+        necrosis, rim: fractions of the whole volume.
+        front: back-to-front template coordinate in mm.
+    """
+
+    gm: np.ndarray
+    wm: np.ndarray
+    csf: np.ndarray
+    infiltrated_gm: np.ndarray
+    infiltrated_wm: np.ndarray
+    necrosis: np.ndarray
+    rim: np.ndarray
+    front: np.ndarray
+
+    @classmethod
+    def of(cls, tissue: Tissue, zones: Zones) -> "Mixture":
+        """At the points of tissue and tumour."""
+        left = tissue.brain * (1 - zones.necrosis - zones.rim)
+        gm, wm = left * tissue.gm, left * tissue.wm
+        return cls(
+            gm=gm,
+            wm=wm,
+            csf=left * tissue.csf,
+            infiltrated_gm=gm * zones.infiltration,
+            infiltrated_wm=wm * zones.infiltration,
+            necrosis=tissue.brain * zones.necrosis,
+            rim=tissue.brain * zones.rim,
+            front=tissue.front,
+        )
+
+    def averaged(self, mean: Callable[[np.ndarray], np.ndarray], centre: Callable[[np.ndarray], np.ndarray]):
+        """In voxels: the fractions by `mean`, the coordinate by what `centre` gives of it."""
+        fractions = {name: mean(values) for name, values in vars(self).items() if name != "front"}
+        return Mixture(**fractions, front=centre(self.front))
 
 
 @dataclass(frozen=True)
@@ -134,33 +177,36 @@ class Metabolism:
         """Mean of the grey- and white-matter levels, `(metabolite,)`, institutional units."""
         return (self.gm + self.wm) / 2
 
-    def concentration(self, points: np.ndarray, tissue: Tissue, zones: Zones) -> np.ndarray:
-        """Concentrations at `points` `(point, 3)`: float32 `(metabolite, point)`, 0 outside the brain."""
-        left = 1 - zones.necrosis - zones.rim
-        front = tissue.front + 18.0
+    def concentration(self, points: np.ndarray, mixture: Mixture) -> np.ndarray:
+        """Concentrations at `points` `(point, 3)`, or in voxels around them: float32 `(metabolite, point)`.
+
+        In a voxel, what varies smoothly is taken to be as in its centre.
+        """
         amplitude, field = self.reception
-        everywhere = tissue.brain * np.exp(amplitude * field(points))
-        ill = np.flatnonzero(zones.rim > 1e-3)
+        everywhere = np.exp(amplitude * field(points))
+        ill = np.flatnonzero(mixture.rim > 1e-3)
+        front = mixture.front + 18.0
         result = np.empty((len(METABOLITES), len(points)), dtype=np.float32)
         for index in range(len(METABOLITES)):
-            value = self.gm[index] * tissue.gm + self.wm[index] * tissue.wm
+            gm, wm, change = self.gm[index], self.wm[index], self.infiltration[index] - 1
+            value = gm * mixture.gm + wm * mixture.wm
+            value += change * (gm * mixture.infiltrated_gm + wm * mixture.infiltrated_wm)
             variation = self.gradient[index] * front
             local = None
             for amplitude, field in (self.coarse[index], self.fine[index]):
                 local = field(points)
                 variation += amplitude * local
-            value *= np.exp(variation) * (1 + (self.infiltration[index] - 1) * zones.infiltration)
+            value *= np.exp(variation)
             for spot, near, profile in reached(points, self.spots[index]):
                 # Half of a raised spot is independent of the tissue, so that it shows in all of it alike.
                 base = value[near]
                 if spot.amount > 0:
-                    base = 0.5 * (base + self.level[index] * (1 - tissue.csf[near]))
+                    base = 0.5 * (base + self.level[index] * (mixture.gm[near] + mixture.wm[near]))
                 value[near] += spot.amount * profile * base
-            value += self.csf[index] * tissue.csf
-            value *= left
-            value += self.level[index] * self.necrosis[index] * zones.necrosis
+            value += self.csf[index] * mixture.csf
+            value += self.level[index] * self.necrosis[index] * mixture.necrosis
             patches = np.maximum(1 + self.patchiness[index] * local[ill], 0.2)
-            value[ill] += self.level[index] * self.rim[index] * zones.rim[ill] * patches
+            value[ill] += self.level[index] * self.rim[index] * mixture.rim[ill] * patches
             result[index] = value * everywhere
         return result
 

@@ -10,7 +10,7 @@ from inference_core.research.phantom.acquisition import Frame, Grid, Measurement
 from inference_core.research.phantom.anatomy import Anatomy, Tissue
 from inference_core.research.phantom.contrast import Contrast, Spot, reached
 from inference_core.research.phantom.fields import rotation
-from inference_core.research.phantom.metabolism import Metabolism, draw_silent_spots
+from inference_core.research.phantom.metabolism import Metabolism, Mixture, draw_silent_spots
 from inference_core.research.phantom.subject import Subject
 from inference_core.research.phantom.tumour import Tumour, Zones
 from inference_core.terms.conditions import METABOLITES, MRI_MATRIX, MRI_UPSAMPLING, SUPER_RESOLVED_MATRIX
@@ -170,7 +170,7 @@ class SimulatedPatient:
         side, matrix, metabolites = SUPER_RESOLVED_MATRIX, MRI_MATRIX, len(METABOLITES)
         refined = self.mrsi.refined()
         planes = MRI_UPSAMPLING * index + np.arange(MRI_UPSAMPLING)
-        points = refined.points(planes).reshape(-1, 3)
+        points = refined.points(planes).reshape(-1, 3).astype(np.float32)
         inside = np.flatnonzero(self.anatomy.maybe_brain(points))
         points = points[inside]
         tissue, zones = self.matter(points)
@@ -190,13 +190,17 @@ class SimulatedPatient:
             measured = contrast.measure(signal, refined.spacing[1::-1], self.rng(stream, 0, index))
             part[name] = measured.transpose(1, 2, 0)
 
-        brain = voxel_mean(tissue.brain)
-        concentration = self.metabolism.concentration(points, tissue, zones)
-        truth = np.stack([voxel_mean(values) for values in concentration])
+        def in_centre(values: np.ndarray) -> np.ndarray:
+            # Sub-voxel 3 i + 1 lies at the centre of voxel i. Far from the brain nothing is known, and needed.
+            middle = slice(MRI_UPSAMPLING // 2, None, MRI_UPSAMPLING)
+            return plane(values)[MRI_UPSAMPLING // 2, middle, middle].reshape(-1)
 
-        centres = self.mrsi.points([index]).reshape(-1, 3)
-        coarse = self.anatomy.tissue(centres)
-        inhomogeneity = self.measurement.inhomogeneity(centres, coarse.height, coarse.front)
+        brain = voxel_mean(tissue.brain)
+        centres = self.mrsi.points([index]).reshape(-1, 3).astype(np.float32)
+        mixture = Mixture.of(tissue, zones).averaged(lambda values: voxel_mean(values).reshape(-1), in_centre)
+        truth = self.metabolism.concentration(centres, mixture).reshape(metabolites, side, side)
+
+        inhomogeneity = self.measurement.inhomogeneity(centres, in_centre(tissue.height), mixture.front)
         normal = self.rng(_MAP_NOISE, index).standard_normal((metabolites, side, side))
         acquired = self.measurement.acquire(truth, inhomogeneity.reshape(side, side), normal)
         acquired *= brain > _MEASURED
@@ -204,7 +208,7 @@ class SimulatedPatient:
         normal = self.rng(_FIT_NOISE, index).standard_normal((metabolites, side * side))
         csf = voxel_mean(tissue.csf * tissue.brain)
         passes = self.measurement.passes(centres, inhomogeneity, csf.reshape(-1), normal)
-        deep = (coarse.depth >= self.measurement.erosion).reshape(side, side)
+        deep = (in_centre(tissue.depth) >= self.measurement.erosion).reshape(side, side)
 
         silent = np.zeros((metabolites, side * side), dtype=np.int8)
         for metabolite, spots in enumerate(self.metabolism.spots):

@@ -9,6 +9,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from inference_core.imaging.hole_filling import fill_holes
+
 #: Subsampling of the distance maps: they are smooth, and cost seconds at full resolution.
 COARSE = 2
 
@@ -65,12 +67,11 @@ class Templates:
 def mni152() -> Templates:
     """The MNI152 templates at 1 mm, loaded once a process (about 3 s)."""
     from nilearn.datasets import load_mni152_gm_template, load_mni152_template, load_mni152_wm_template
-    from scipy.ndimage import binary_fill_holes
 
     t1_image = load_mni152_template(resolution=1)
     gm, wm = (
         np.ascontiguousarray(load(resolution=1).dataobj, dtype=np.float32)
         for load in (load_mni152_gm_template, load_mni152_wm_template)
     )
-    solid = binary_fill_holes(np.asarray(t1_image.dataobj) > 0)
+    solid = fill_holes(np.asarray(t1_image.dataobj) > 0)
     return Templates.of(t1_image.affine[:3, 3].copy(), solid, gm, wm, wm, blurred=True)

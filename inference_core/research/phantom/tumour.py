@@ -114,11 +114,12 @@ class Tumour:
         """
         zones = Zones.none(len(points))
         reach = (max(self.oedema, self.infiltration) + 4 * self.irregularity + 6) * 1.8
-        near = np.flatnonzero(lengths(points - self.centre) < reach)
+        away = points - self.centre.astype(points.dtype)
+        near = np.flatnonzero(lengths(away) < reach)
         if near.size == 0:
             return zones
         here = points[near]
-        distance = lengths((here - self.centre) @ self.shape.T)
+        distance = lengths(away[near] @ self.shape.T.astype(points.dtype))
         uneven = self.irregularity * (0.8 * self.coarse(here) + 0.45 * self.fine(here))
         solid = _soft_step(distance + uneven - self.radius, self.edge)
         core = _soft_step(distance + uneven + 1.2 * self.core_shift(here) - self.necrosis, 1.5)
