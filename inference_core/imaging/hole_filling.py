@@ -18,11 +18,15 @@ def _occupied(mask: np.ndarray) -> tuple[slice, ...] | None:
 def _seen_from_outside(empty: np.ndarray) -> np.ndarray:
     """Empty voxels between which and the border, along one of the axes, all are empty."""
     seen = np.zeros_like(empty)
-    # Not along the last axis, on which NumPy accumulates slowly: what only it would find is reached around corners.
+    # Plane by plane, which NumPy does many times faster than accumulating; and not along the last axis, whose planes do
+    # not lie together in memory: what only it would find is reached around corners.
     for axis in range(empty.ndim - 1):
-        for lines in (empty, np.flip(empty, axis)):
-            reached = np.logical_and.accumulate(lines, axis=axis)
-            seen |= reached if lines is empty else np.flip(reached, axis)
+        planes, found = np.moveaxis(empty, axis, 0), np.moveaxis(seen, axis, 0)
+        for order in (range(len(planes)), reversed(range(len(planes)))):
+            reached = np.ones_like(planes[0])
+            for index in order:
+                reached &= planes[index]
+                found[index] |= reached
     return seen
 
 
