@@ -97,7 +97,7 @@ def _row_of(task: Task, study: Path, maps: PatientMaps) -> BatchRow:
         region = maps.reference(task.labels[0], task.reference.mirror) if task.labels else None
         quantity = Quantity(tuple(named), task.ratio, task.reference)
         result = maps.result(quantity, named, task.sharpness, calibration, region)
-        messages = [*maps.notices(named.values()), *([sentence] if sentence else [])]
+        messages = [*maps.notices((*named.values(), *task.labels[:1])), *([sentence] if sentence else [])]
         sources = {role: path.relative_to(study).as_posix() for role, path in {**files, **maps.mri}.items()}
         about = describe_result(resolver, result, sources) | identity | {"Warnings": messages}
         _write(task, result, about, calibration)

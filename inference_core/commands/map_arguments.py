@@ -1,6 +1,6 @@
 """Maps as the command line names them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from inference_core.errors import InputError
@@ -32,6 +32,17 @@ def map_files(given: Sequence[str]) -> dict[str, Path]:
             raise InputError(f"'{files[name]}' and '{path}' are both maps of {name}: leave one out.")
         files[name] = Path(path)
     return {name: files[name] for name in METABOLITES if name in files}
+
+
+def check_given_names(maps: Mapping[str, Path], t1: Path, flair: Path) -> None:
+    """Compare the files' names with what they were given for.
+
+    Warns:
+        InputWarning: for a map named tCho that is given as NAA, a FLAIR given as T1, and the like.
+    """
+    from inference_core.imaging.roles import check_names
+
+    check_names({name: path.name for name, path in (maps | {"T1": t1, "FLAIR": flair}).items()})
 
 
 def check_one_patient(files: Sequence[Path]) -> None:

@@ -98,7 +98,7 @@ def open_patient(arguments: argparse.Namespace) -> GivenPatient:
         InputError: for files that can't be read, unknown metabolites, ratios without their maps, labels that are no
             regions, or a T1 whose middle can't be found.
     """
-    from inference_core.commands.map_arguments import check_one_patient, map_files
+    from inference_core.commands.map_arguments import check_given_names, check_one_patient, map_files
     from inference_core.errors import InputError
     from inference_core.imaging.labels import label_images
     from inference_core.imaging.mirror import mirror_transform, mirrored
@@ -113,9 +113,12 @@ def open_patient(arguments: argparse.Namespace) -> GivenPatient:
     files = map_files(arguments.maps)
     check_one_patient([*files.values(), arguments.t1, arguments.flair])
     ratios = None if arguments.ratios is None else parse_ratios(arguments.ratios, files)
-    regions = {} if arguments.labels is None else label_images(arguments.labels, arguments.names)
-    maps = {name: read_image(path, "map") for name, path in files.items()}
-    t1, flair = read_image(arguments.t1, "T1"), read_image(arguments.flair, "FLAIR")
+    check_given_names(files, arguments.t1, arguments.flair)
+    t1, flair = (
+        read_image(path, role, place_needed=False) for path, role in ((arguments.t1, "T1"), (arguments.flair, "FLAIR"))
+    )
+    regions = {} if arguments.labels is None else label_images(arguments.labels, t1, arguments.names)
+    maps = {name: read_image(path, "map", place_needed=False) for name, path in files.items()}
     if arguments.mirror:
         other_side = mirror_transform(t1)
         regions |= {f"{name}, mirrored": mirrored(region, other_side, t1) for name, region in regions.items()}

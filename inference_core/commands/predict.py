@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Super-resolve the map and write the result with its sidecar."""
-    from inference_core.commands.map_arguments import check_one_patient
+    from inference_core.commands.map_arguments import check_given_names, check_one_patient
     from inference_core.errors import InputError
     from inference_core.imaging.geometry import super_resolved_image
     from inference_core.imaging.reading import read_image
@@ -74,8 +74,11 @@ def run(arguments: argparse.Namespace) -> int:
     files = _files(arguments.map, quantity)
     labels = Path(reference.place) if reference is not None and reference.labelled else None
     check_one_patient([*files.values(), arguments.t1, arguments.flair, *([labels] if labels else [])])
-    maps = {name: read_image(path, "map") for name, path in files.items()}
-    t1, flair = (read_image(path, role) for path, role in ((arguments.t1, "T1"), (arguments.flair, "FLAIR")))
+    check_given_names(files, arguments.t1, arguments.flair)
+    maps = {name: read_image(path, "map", place_needed=False) for name, path in files.items()}
+    t1, flair = (
+        read_image(path, role, place_needed=False) for path, role in ((arguments.t1, "T1"), (arguments.flair, "FLAIR"))
+    )
     region = reference_region(labels, reference.mirror, t1) if labels else None
     resolver = SuperResolver.load(arguments.weights, arguments.device, arguments.runtime, arguments.precision)
     print(f"Device: {resolver.device} ({resolver.device_reason})")

@@ -9,6 +9,7 @@ import SimpleITK as sitk
 
 from inference_core.errors import InputError, InputWarning
 from inference_core.imaging.reading import check_mri, read_image
+from inference_core.imaging.roles import check_contents, check_names
 from inference_core.preparation.anatomy import Anatomy, place_anatomy
 from inference_core.preparation.holes import fill_holes
 from inference_core.preparation.quality_filter import BrainVoxels, Filtered, brain_voxels, filter_map
@@ -108,6 +109,8 @@ def _prepare(
     read = _read_maps(parts, settings, sources)
     images = {role: read_image(path, role) for role, path in sources.items() if role != "geometry"}
     t1, flair = (check_mri(images[role], role) for role in ("T1", "FLAIR"))
+    check_names({role: sources[role].name for role in ("T1", "FLAIR")})
+    check_contents({"T1": t1, "FLAIR": flair})
     anatomy = place_anatomy(t1, flair, images.get("mask"), images.get("map anatomy"), settings.register)
     maps = tuple(_prepared_maps(one, anatomy.mask, settings) for one in read)
     if not any(one.maps for one in maps):

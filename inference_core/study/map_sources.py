@@ -10,6 +10,7 @@ import SimpleITK as sitk
 
 from inference_core.errors import InputError, InputWarning
 from inference_core.imaging.reading import read_image
+from inference_core.imaging.slice_axis import with_slices_last
 from inference_core.study.geometry_sources import GeometryOptions, map_geometry
 from inference_core.study.lcmodel import read_lcmodel
 from inference_core.study.metabolite_names import chosen_names, named_metabolite, quality_role
@@ -115,7 +116,7 @@ def maps_from_images(
         spar: what tells the frequency otherwise.
 
     Warns:
-        InputWarning: for images that can't be read, and linewidths in Hz without a frequency.
+        InputWarning: for images that can't be read, linewidths in Hz without a frequency, and as `with_slices_last`.
 
     Raises:
         InputError: if two images show the same, or none shows a metabolite.
@@ -127,7 +128,7 @@ def maps_from_images(
         if named is None and role in ("concentration", "crlb"):
             continue
         try:
-            image = sitk.Cast(read_image(path, "map"), sitk.sitkFloat32)
+            image = sitk.Cast(with_slices_last(read_image(path, "map")), sitk.sitkFloat32)
         except InputError as error:
             warnings.warn(f"An image was skipped: {error}", InputWarning, stacklevel=2)
             continue

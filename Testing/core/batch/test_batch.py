@@ -14,6 +14,7 @@ import SimpleITK as sitk
 from inference_core.batch import find_patients, run_batch
 from inference_core.batch import outputs as batch_outputs
 from inference_core.errors import InputError, InputWarning
+from inference_core.imaging.reading import read_image
 from inference_core.inference.super_resolver import SuperResolver
 from inference_core.networks.weights_io import DEFAULT_WEIGHTS
 from inference_core.study.patient_files import PatientFiles
@@ -79,7 +80,7 @@ def test_the_sample_patient_has_each_map_done_at_each_sharpness(thin_sample, res
     assert str(tmp_path / "out" / f"{stem}.nii.gz") in [row.output for row in rows]
     # The same as without a batch.
     low, t1, flair = (
-        sitk.ReadImage(str(next(thin_sample.glob(pattern))))
+        read_image(next(thin_sample.glob(pattern)))
         for pattern in ("mrsi/*n16*tCho.nii.gz", "anat/*T1w.nii.gz", "anat/*FLAIR.nii.gz")
     )
     alone, written = (
@@ -311,7 +312,9 @@ def test_inputs_are_prepared_once_a_map_and_mri_read_once_a_patient(write_patien
     study = write_patient(tmp_path / "one", maps=("tCho.nii", "NAA.nii"))
     read, prepared = [], []
     read_image, prepare = batch_maps.read_image, resolver.prepare
-    monkeypatch.setattr(batch_maps, "read_image", lambda path, role: read.append(role) or read_image(path, role))
+    monkeypatch.setattr(
+        batch_maps, "read_image", lambda path, role, **how: read.append(role) or read_image(path, role, **how)
+    )
     monkeypatch.setattr(
         resolver, "prepare", lambda *images, like=None: prepared.append(images) or prepare(*images, like=like)
     )
