@@ -216,6 +216,12 @@ def test_a_spar_gives_the_grid_around_its_centre(tmp_path):
     ("change", "message"),
     [
         ({"si_ap_off_angulation": -5.2}, r"tilted slices \(si_ap_off_angulation is -5.2 degrees\)"),
+        ({"lr_angulation": 12.5}, r"tilted slices \(lr_angulation is 12.5 degrees\)"),
+        ({"si_lr_off_angulation": "", "cc_angulation": -3}, r"tilted slices \(cc_angulation is -3 degrees\)"),
+        ({"si_ap_off_angulation": "", "ap_angulation": 0}, "does not tell whether the slices are tilted"),
+        ({"patient_position": '"feet_first"'}, "a patient who lay feet first"),
+        ({"patient_orientation": '"prone"'}, "a patient who lay prone"),
+        ({"patient_orientation": '"decubitus_right"'}, "a patient who lay decubitus right"),
         ({"phase_encoding_direction": '"sag"'}, "not transverse"),
         ({"dim3_pnts": 6}, "6 x 4 voxels a slice"),
         ({"phase_encoding_fov": "nan"}, "phase_encoding_fov"),
@@ -229,6 +235,18 @@ def test_a_spar_that_does_not_tell_enough_is_refused(tmp_path, change, message):
     path.write_text(spar_text(**change))
     with pytest.raises(InputError, match=message):
         read_spar(path)
+
+
+def test_a_spar_without_the_slices_angles_is_placed_with_a_warning(tmp_path, recwarn):
+    straight = {f"{axis}_angulation": 0 for axis in ("ap", "lr", "cc")}
+    usual = {"patient_position": '"head_first"', "patient_orientation": '"supine"'}
+    path = tmp_path / "scan.spar"
+    path.write_text(spar_text(**straight, **usual))
+    told = read_spar(path)
+    assert not recwarn.list
+    path.write_text(spar_text(**straight, **usual, si_cc_off_angulation=""))
+    with pytest.warns(InputWarning, match=r"does not tell the slices' angles \(si_cc_off_angulation is missing\)"):
+        assert read_spar(path) == told
 
 
 def test_geometry_by_reference_and_by_options(tmp_path, sample):
