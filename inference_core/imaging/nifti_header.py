@@ -71,6 +71,8 @@ _LEAST_OFFSET = {1: 352, 2: 544}
 _CODES = range(1, 6)
 #: Millimetres in NIfTI's units of length.
 _MILLIMETRES = {1: 1000.0, 2: 1.0, 3: 0.001}
+#: Rounding of the square of a quaternion's vector.
+_ROUNDING = {1: 3 * float(np.finfo(np.float32).eps), 2: 3 * float(np.finfo(np.float64).eps)}
 #: A quaternion's vector may be this much longer than 1, squared, by rounding.
 _LONGEST = 1e-4
 _NO_NIFTI = "it is no NIfTI file, whatever its name says"
@@ -151,7 +153,7 @@ def read_header(content: bytes) -> NiftiHeader:
         raise Unreadable("its header gives voxel sizes that are no numbers: convert it again from its source")
     slope, intercept = _scaling(*values["scaling"])
     qform_code, sform_code = (code if code in _CODES else 0 for code in values["codes"])
-    qform = _qform(values["quaternion"], values["pixdim"][0], voxel, scale) if qform_code else None
+    qform = _qform(values["quaternion"], values["pixdim"][0], voxel, scale, _ROUNDING[version]) if qform_code else None
     if qform_code and qform is None and not sform_code:
         raise Unreadable("its header gives a qform that is no rotation: convert it again from its source")
     return NiftiHeader(
@@ -220,13 +222,16 @@ def _sform(rows: tuple[float, ...], scale: float) -> np.ndarray:
     return _RAS_TO_LPS @ matrix
 
 
-def _qform(numbers: tuple[float, ...], qfac: float, voxel: tuple[float, ...], scale: float) -> np.ndarray | None:
+def _qform(
+    numbers: tuple[float, ...], qfac: float, voxel: tuple[float, ...], scale: float, rounding: float
+) -> np.ndarray | None:
     """From the quaternion's vector (b, c, d) and the offset; None if they are damaged."""
     b, c, d, *offset = (float(number) for number in numbers)
     rest = 1 - (b * b + c * c + d * d)
     if not np.isfinite([b, c, d, *offset]).all() or rest < -_LONGEST:
         return None
-    a = max(rest, 0.0) ** 0.5
+    # A half-turn; the square root would make an angle of the numbers' rounding.
+    a = 0.0 if rest < rounding else rest**0.5
     norm = (a * a + b * b + c * c + d * d) ** 0.5
     a, b, c, d = (part / norm for part in (a, b, c, d))
     rotation = np.array(
