@@ -13,7 +13,14 @@ import SimpleITK as sitk
 from inference_core.errors import InputWarning
 from inference_core.imaging.file_bytes import beginning, check_size, content
 from inference_core.imaging.nifti_header import LARGEST_HEADER, NiftiHeader, read_header
-from inference_core.imaging.place import NO_CODES, disagreement, mark_without_place, upright
+from inference_core.imaging.place import (
+    LARGEST_DIFFERENCE,
+    NO_CODES,
+    disagreement,
+    largest_shift,
+    mark_without_place,
+    upright,
+)
 from inference_core.imaging.unreadable import NoVolume, Unreadable, kind_problem
 
 #: Endings of a header's file and its voxels'.
@@ -67,6 +74,38 @@ def read_nifti(path: Path, role: str) -> sitk.Image:
     image = sitk.GetImageFromArray(_values(raw, header))
     _place(image, header, role)
     return image
+
+
+def place_doubt(path: Path, role: str, voxel_to_lps: np.ndarray) -> str | None:
+    """What is doubtful about where another program, such as Slicer, put an image that it loaded from a file.
+
+    Args:
+        path: of the file, of any format and perhaps gone.
+        role: what to call the image.
+        voxel_to_lps: 4 x 4, where it was put, from voxel indices to mm.
+
+    Returns:
+        A sentence, if the file is NIfTI and tells no place, or two of which the image lies in the qform's; else None.
+    """
+    if not path.name.casefold().endswith(ENDINGS):
+        return None
+    try:
+        header = nifti_header(path)
+    except (Unreadable, OSError):
+        return None
+    if header.affine is None:
+        return (
+            f"The header of the {role} tells no place in the patient ({NO_CODES}): where it lies is a guess, check "
+            "that it fits the other images."
+        )
+    apart, shape = disagreement(header), (*header.shape, 1, 1)[:3]
+    if apart is None or largest_shift(header.qform, voxel_to_lps, shape)[0] > LARGEST_DIFFERENCE:
+        return None
+    return (
+        f"The sform (code {header.sform_code}) and the qform (code {header.qform_code}) of the {role}'s file place it "
+        f"{apart[1]:.3g} mm apart, and it was loaded by the qform, while nibabel, FSL, SPM and this program's commands "
+        "take the sform: check that it fits the other images."
+    )
 
 
 def _files(path: Path) -> tuple[Path, Path | None]:

@@ -88,9 +88,8 @@ def _read(path: Path, called: str) -> sitk.Image:
         image = sitk.ReadImage(str(path))
     except RuntimeError as error:
         raise Unreadable("check that the file is complete, and in a format such as NIfTI or NRRD") from error
-    # What a converter copied from another file's header does not speak of this one.
-    for key in image.GetMetaDataKeys():
-        image.EraseMetaData(key)
+    # Without its metadata: what a converter took over from another file's header does not speak of this one.
+    image = sitk.Cast(image, image.GetPixelID())
     if why:
         mark_without_place(image, why)
     return image

@@ -12,9 +12,9 @@ import SimpleITK as sitk
 from inference_core.errors import InputWarning
 from inference_core.terms.naming import guess_metabolite, guess_mri
 
-#: An image of whole numbers with at most this many different ones above 0 is a mask or holds labels ...
+#: An image of whole numbers with at most this many different ones above 0, or of one number, is a mask or holds labels
 _MOST_LABELS = 10
-#: ... if it has at least this many voxels above 0.
+#: if it has at least this many voxels above 0.
 _FEWEST_VOXELS = 20
 
 
@@ -40,7 +40,8 @@ def content_problems(images: Mapping[str, sitk.Image]) -> list[str]:
             sentences.append(f"The {same} and the {role} are the same image: check that each is what it was given for.")
         if _is_mask(images[role]):
             sentences.append(
-                f"The {role} holds only a few whole numbers, as masks and labels do: check that it is the right image."
+                f"The {role} holds only a few different values, as masks and labels do: check that it is the right "
+                "image."
             )
     return sentences
 

@@ -13,6 +13,7 @@ from MRSISuperResLib.compute.computation import Computation, shared_computation
 from MRSISuperResLib.compute.requests import Model, Request
 from MRSISuperResLib.compute.torch_setup import check_packages
 from MRSISuperResLib.scene.guesses import metabolite_of
+from MRSISuperResLib.scene.input_doubts import input_doubts
 from MRSISuperResLib.scene.normal_tissue import normal_tissue
 from MRSISuperResLib.scene.overlay import Look, Overlay, bring_into_view, data_window, show_colors, show_legend
 from MRSISuperResLib.scene.parameters import COLOR_MAPS
@@ -77,7 +78,7 @@ def super_resolve(
     request = Request(images, quantity, sharpness, Model(str(weights), device), tissue=normal)
     computation = shared_computation()
     found = computation.run(computation.super_resolve, request, uncertainty).result()
-    for notice in found.notices:
+    for notice in (*input_doubts(map_node, t1_node, flair_node, quantity.name), *found.notices):
         print(f"{map_node.GetName()}: {notice}")
     label = ResultLabel(
         metabolite=quantity.name,

@@ -23,6 +23,7 @@ from MRSISuperResLib.panels.regions_panel import RegionsPanel
 from MRSISuperResLib.panels.resolution import describe
 from MRSISuperResLib.panels.risk import state_risk
 from MRSISuperResLib.scene.guesses import metabolite_of, mri_nodes
+from MRSISuperResLib.scene.input_doubts import input_doubts
 from MRSISuperResLib.scene.overlay import align_views
 from MRSISuperResLib.scene.parameters import OWN_RATIO
 from MRSISuperResLib.scene.result_volume import ResultVolume, result_of
@@ -261,7 +262,7 @@ class Panel(Listener):
         node = self.parameters.metaboliteMap
         self._readout = None
         self._refused = ""
-        show_message(self.ui.messageLabel, "")
+        show_message(self.ui.messageLabel, " ".join(self._doubts()), "warning")
         if node is None:
             self.ui.resolutionValue.text = "\u2013"
             show_message(self.ui.resolutionWarning, "")
@@ -278,6 +279,11 @@ class Panel(Listener):
         show_message(self.ui.resolutionWarning, self._readout.warning, kind)
         if not self._readout.usable:
             self._refused = self._readout.warning
+
+    def _doubts(self) -> list[str]:
+        """What is doubtful about the chosen volumes, a sentence each."""
+        p = self.parameters
+        return input_doubts(p.metaboliteMap, p.t1, p.flair, p.metabolite) if p is not None else []
 
     def _on_input_modified(self, _caller=None, _event=None) -> None:
         if self._inputs_state() == self._inputs:
@@ -355,7 +361,7 @@ class Panel(Listener):
         """See `Listener`."""
         self._device = device
         known = self._readout.warning if self._readout else ""
-        rest = [notice for notice in notices if notice not in known]
+        rest = [notice for notice in (*self._doubts(), *notices) if notice not in known]
         show_message(self.ui.messageLabel, " ".join(rest), "warning")
         self.model.refresh(device)
 
