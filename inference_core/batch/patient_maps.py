@@ -104,7 +104,7 @@ class PatientMaps:
         """
         from inference_core.imaging.reference_region import reference_region
 
-        def region() -> sitk.Image:
+        def region() -> "sitk.Image":
             t1 = self._mri("T1")
             with collected_warnings() as self._notices[labels]:
                 return reference_region(labels, mirror, t1)
