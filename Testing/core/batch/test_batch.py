@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import struct
 import subprocess
 import sys
 import warnings
@@ -550,3 +551,20 @@ def test_ratios_of_two_examinations_do_not_take_each_others_place(write_patient,
     rows = [row for row in run_batch(study, tmp_path / "out", ratios=[], resolver=resolver) if "/" in row.metabolite]
     assert statuses(rows) == ["failed", "failed"]
     assert all("would have one name in the output folder" in row.message for row in rows)
+
+
+def test_two_places_of_an_image_are_said_of_each_result_made_with_it(write_patient, resolver, tmp_path):
+    study = write_patient(tmp_path / "one", maps=("NAA.nii", "tCho.nii"))
+    content = bytearray((study / "NAA.nii").read_bytes())
+    # The sform's code, and its third row's offset, in mm.
+    content[254:256] = (2).to_bytes(2, "little")
+    (offset,) = struct.unpack_from("<f", content, 324)
+    struct.pack_into("<f", content, 324, offset + 3)
+    (study / "NAA.nii").write_bytes(content)
+    rows = {row.metabolite: row for row in run_batch(study, tmp_path / "out", resolver=resolver)}
+    assert {name: row.status for name, row in rows.items()} == {"NAA": "done", "tCho": "done"}
+    assert "The sform (code 2) and the qform (code 1) of the map '" in rows["NAA"].message
+    assert "place it 3 mm apart: the sform was taken" in rows["NAA"].message
+    assert not rows["tCho"].message
+    origins = [sitk.ReadImage(rows[name].output).GetOrigin() for name in ("NAA", "tCho")]
+    np.testing.assert_allclose(np.subtract(*origins), (0, 0, 3), atol=1e-3)
