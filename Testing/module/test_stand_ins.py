@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -322,6 +323,34 @@ class TestParameterNode:
             parameters.factor = 3.0
         with pytest.raises(ValueError, match="Cr"):
             parameters.metabolite = "Cr"
+
+    @staticmethod
+    def connect(annotation, widget):
+        import slicer
+
+        class Parameters:
+            parameter: annotation
+
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScriptedModuleNode")
+        wrapper = slicer.parameterNodeWrapper.parameterNodeWrapper(Parameters)(node)
+        widget.setProperty("SlicerParameterName", "parameter")
+        return wrapper.connectGui(SimpleNamespace(widget=widget))
+
+    def test_an_abstract_class_of_nodes_is_refused(self, session):
+        """Slicer makes an instance of a parameter's class to learn what a node selector may list."""
+        import slicer
+
+        selector = slicer.qMRMLNodeComboBox()
+        with pytest.raises(TypeError, match="abstract class"):
+            self.connect(slicer.vtkMRMLDisplayableNode, selector)
+        self.connect(slicer.vtkMRMLSegmentationNode, selector)
+        assert list(selector.nodeTypes) == ["vtkMRMLSegmentationNode"]
+
+    def test_an_unbounded_number_is_refused_by_a_slider(self, session):
+        import ctk
+
+        with pytest.raises(RuntimeError, match="unbounded"):
+            self.connect(float, ctk.ctkSliderWidget())
 
     def test_a_removed_node_is_none(self, toy, volume):
         import slicer
