@@ -18,6 +18,7 @@ from MRSISuperResLib.compute.computation import close_shared_computation
 from MRSISuperResLib.compute.logic import super_resolve, super_resolve_folder
 from MRSISuperResLib.compute.region_measurement import measure_regions
 from MRSISuperResLib.compute.torch_setup import install_missing, missing_packages
+from MRSISuperResLib.panels.fitting_frame import FittingFrame
 from MRSISuperResLib.panels.panel import Panel
 from MRSISuperResLib.scene.parameters import MRSISuperResParameterNode
 from MRSISuperResLib.scene.sample_data import load_sample_patient, register_sample_data
@@ -53,13 +54,15 @@ class MRSISuperResWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         VTKObservationMixin.__init__(self)
         self.logic = None
         self.panel = None
+        self._frame = None
         self._entered = False
 
     def setup(self):
         """Called once, when the module is opened first."""
         ScriptedLoadableModuleWidget.setup(self)
         widget = slicer.util.loadUI(self.resourcePath("UI/MRSISuperRes.ui"))
-        self.layout.addWidget(widget)
+        self._frame = FittingFrame(widget)
+        self.layout.addWidget(self._frame.widget)
         self.ui = slicer.util.childWidgetVariables(widget)
         widget.setMRMLScene(slicer.mrmlScene)
         self.logic = MRSISuperResLogic()
