@@ -227,6 +227,31 @@ def test_deleting_an_input_while_it_computes(session, panel, network):
     assert "FLAIR" in panel.ui.statusLabel.text
 
 
+@pytest.mark.parametrize(("name", "missing"), [("metaboliteMap", "metabolite map"), ("t1", "T1"), ("flair", "FLAIR")])
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_deleted_or_hidden_input_is_replaced_by_nothing(session, panel, name, missing, hidden):
+    parameters = panel.panel.parameters
+    others = {other: getattr(parameters, other) for other in ("metaboliteMap", "t1", "flair") if other != name}
+    node = getattr(parameters, name)
+    if hidden:
+        node.SetHideFromEditors(True)
+    else:
+        slicer.mrmlScene.RemoveNode(node)
+    assert getattr(parameters, name) is None
+    assert {other: getattr(parameters, other) for other in others} == others
+    assert not panel.ui.applyButton.enabled
+    assert f"The {missing} is missing" in panel.ui.statusLabel.text
+
+
+def test_a_deleted_segmentation_is_replaced_by_nothing(session, panel):
+    panel.ui.regionsCollapsibleButton.collapsed = False
+    nodes = [slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode") for _ in range(3)]
+    session.choose(panel.ui.segmentationSelector, nodes[1])
+    slicer.mrmlScene.RemoveNode(nodes[1])
+    assert panel.panel.parameters.segmentation is None
+    assert panel.ui.segmentationSelector.currentNode() is None
+
+
 def test_deleting_the_result_while_it_computes(session, panel, network):
     node = finish_first(session, panel, network)
     session.drag_slider(panel.ui.sharpnessSlider, 0.02)

@@ -210,6 +210,24 @@ class TestNodeSelector:
         assert selector.currentNode() is None
         assert selector.currentNodeID == ""
 
+    def test_a_node_that_goes_makes_room_for_its_neighbour(self, session, selector):
+        """Qt's combo box under Slicer's moves on when its row is removed, and says so as if the user had chosen."""
+        import slicer
+
+        names = "T1", "FLAIR", "tCho"
+        t1, flair, tcho = (slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name) for name in names)
+        told = []
+        selector.connect("currentNodeChanged(vtkMRMLNode*)", told.append)
+        selector.setCurrentNode(t1)
+        slicer.mrmlScene.RemoveNode(t1)
+        assert selector.currentNode() is flair
+        selector.setCurrentNode(tcho)
+        slicer.mrmlScene.RemoveNode(tcho)
+        assert selector.currentNode() is flair
+        flair.SetHideFromEditors(True)
+        assert selector.currentNode() is None
+        assert told == [t1, flair, tcho, flair, None]
+
     def test_lists_only_its_types(self, selector, volume):
         import slicer
 

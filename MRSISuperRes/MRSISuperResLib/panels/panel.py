@@ -212,9 +212,14 @@ class Panel(Listener):
         )
 
     def _on_parameters(self, _caller=None, _event=None) -> None:
-        before, now = self._seen, self._look_at_parameters()
-        if before is None:
+        if self._seen is None:
             return
+        for name, chosen in zip(_INPUTS, self._seen.nodes, strict=True):
+            if chosen is not None and chosen.GetHideFromEditors() and getattr(self.parameters, name) is not None:
+                # A node selector from whose list the node went took its neighbour: nobody chose that.
+                setattr(self.parameters, name, None)
+                return
+        before, now = self._seen, self._look_at_parameters()
         self._seen = now
         if before.segmentation is not now.segmentation:
             self._observe_inputs()
@@ -300,13 +305,18 @@ class Panel(Listener):
         self._state_status()
 
     def node_removed(self, node) -> None:
-        """A node is about to leave the scene, the user's doing."""
+        """A node is about to leave the scene, the user's doing.
+
+        Whatever it was chosen for is left without a node before the node selectors hear of it: they would take its
+        neighbour in their list instead.
+        """
         self._request = None
-        if self.parameters is None:
+        if self.parameters is None or node is None:
             return
-        if node is not None and node in (self.parameters.metaboliteMap, self.parameters.t1, self.parameters.flair):
-            self.live.cancel()
-        elif self.live.result is not None and node is self.live.result.node:
+        for name in (*_INPUTS, "segmentation"):
+            if getattr(self.parameters, name) is node:
+                setattr(self.parameters, name, None)
+        if self.live.result is not None and node is self.live.result.node:
             self.live.forget()
             self.display.end_comparison()
 
