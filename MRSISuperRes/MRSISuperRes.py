@@ -20,6 +20,7 @@ from MRSISuperResLib.compute.region_measurement import measure_regions
 from MRSISuperResLib.compute.torch_setup import install_missing, missing_packages
 from MRSISuperResLib.panels.fitting_frame import FittingFrame
 from MRSISuperResLib.panels.panel import Panel
+from MRSISuperResLib.scene.comparison import register_layout
 from MRSISuperResLib.scene.parameters import MRSISuperResParameterNode
 from MRSISuperResLib.scene.sample_data import load_sample_patient, register_sample_data
 
@@ -43,7 +44,13 @@ class MRSISuperRes(ScriptedLoadableModule):
             "The method is that of S. Dong et al., Multi-scale Super-resolution Magnetic Resonance Spectroscopic "
             "Imaging with Adjustable Sharpness, MICCAI 2022."
         )
-        slicer.app.connect("startupCompleted()", register_sample_data)
+        slicer.app.connect("startupCompleted()", self._on_startup_completed)
+
+    @staticmethod
+    def _on_startup_completed():
+        register_sample_data()
+        if slicer.app.layoutManager() is not None:
+            register_layout()
 
 
 class MRSISuperResWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -80,11 +87,12 @@ class MRSISuperResWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Called each time the user opens the module."""
         self._entered = True
         self._connect()
+        self.panel.enter()
 
     def exit(self):
         """Called each time the user opens another module; what is being computed goes on."""
         self._entered = False
-        self.panel.display.end_flicker()
+        self.panel.leave()
 
     def cleanup(self):
         """Called when the application closes or the module is reloaded."""
@@ -101,8 +109,6 @@ class MRSISuperResWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _connect(self):
         if self.panel.parameters is None or self.panel.parameters.parameterNode.GetScene() is None:
             self.panel.connect_parameters(self.logic.getParameterNode())
-        else:
-            self.panel.refresh()
 
     def _on_scene_start_close(self, _caller, _event):
         self.panel.scene_closing()

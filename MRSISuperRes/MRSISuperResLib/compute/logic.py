@@ -14,8 +14,9 @@ from MRSISuperResLib.compute.requests import Model, Request
 from MRSISuperResLib.compute.torch_setup import check_packages
 from MRSISuperResLib.scene.guesses import metabolite_of
 from MRSISuperResLib.scene.input_doubts import input_doubts
+from MRSISuperResLib.scene.legend import show_legend
 from MRSISuperResLib.scene.normal_tissue import normal_tissue
-from MRSISuperResLib.scene.overlay import Look, Overlay, bring_into_view, data_window, show_colors, show_legend
+from MRSISuperResLib.scene.overlay import Look, Overlay, bring_into_view, data_window, show_colors
 from MRSISuperResLib.scene.parameters import COLOR_MAPS
 from MRSISuperResLib.scene.patient_maps import images_of_maps, maps_beside
 from MRSISuperResLib.scene.result_volume import ResultLabel, ResultVolume, UncertaintyVolume

@@ -68,8 +68,9 @@ class Panel(Listener):
         self._inputs: tuple = ()
         self._bring_to_front = False
         self._refused = ""
+        self._known: set[str] = set()
         self.live = LiveUpdate(shared_computation(), self)
-        self.display = DisplayPanel(ui)
+        self.display = DisplayPanel(ui, self._on_views_changed)
         self.certainty = CertaintyPanel(ui)
         self.model = ModelPanel(ui)
         self.regions = RegionsPanel(ui)
@@ -97,8 +98,10 @@ class Panel(Listener):
         self.parameters = parameters
         self._seen = None
         self._refused = ""
-        for part in (self.display, self.model, self.regions, self.batch):
+        self._known = set()
+        for part in (self.model, self.regions, self.batch):
             part.parameters = parameters
+        self.display.connect(parameters)
         if parameters is None:
             self.display.forget()
             return
@@ -109,6 +112,19 @@ class Panel(Listener):
         self._observe(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._on_parameters)
         self._inputs_changed()
         self.refresh()
+
+    def enter(self) -> None:
+        """The user turns to the panel, which is connected."""
+        # Without `_seen`, nothing is computed for what is only guessed.
+        seen, self._seen = self._seen, None
+        self._guess_inputs()
+        self._seen = seen
+        self._on_parameters()
+        self.display.enter()
+
+    def leave(self) -> None:
+        """The user turns to another module; what is being computed goes on."""
+        self.display.leave()
 
     def refresh(self) -> None:
         """Bring everything that the panel states up to date; the scene may have changed."""
@@ -252,10 +268,14 @@ class Panel(Listener):
         self.parameters.result = found
 
     def _guess_inputs(self) -> None:
-        """Fill in T1 and FLAIR where the scene leaves no doubt; the user's choices are left alone."""
-        found = mri_nodes()
+        """Fill in T1 and FLAIR where the scene leaves no doubt; the user's choices are left alone.
+
+        So is what was there at the last guess: the user has seen it, and has left or made the field empty.
+        """
+        found, known = mri_nodes(), self._known
+        self._known = {node.GetID() for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")}
         for name, role in (("t1", "T1"), ("flair", "FLAIR")):
-            if getattr(self.parameters, name) is None and role in found:
+            if getattr(self.parameters, name) is None and role in found and found[role].GetID() not in known:
                 setattr(self.parameters, name, found[role])
 
     def _inputs_state(self) -> tuple:
@@ -298,6 +318,10 @@ class Panel(Listener):
             self._start(quietly=True)
         self._inputs_changed()
         self.refresh()
+
+    def _on_views_changed(self) -> None:
+        if self.parameters is not None and self._seen is not None:
+            self._state_status()
 
     def _on_segments_modified(self, _caller=None, _event=None) -> None:
         self._request = None
@@ -432,14 +456,24 @@ class Panel(Listener):
             status.text = reason or _("Ready: press Apply.")
             return
         label = self.live.result.label
-        shown = _("Shown: {0} at \u03bb = {1:.3f}").format(label.metabolite, label.sharpness)
+        shown = (
+            _("Shown: {0} at \u03bb = {1:.3f}") if self._is_shown() else _("Not in the views: {0} at \u03bb = {1:.3f}")
+        )
+        shown = shown.format(label.metabolite, label.sharpness)
+        advice = reason or _("press Apply.")
         if not self.live.result.is_complete:
             # A scene that was saved while something was computed.
-            status.text = _("{0}, only some of the slices: press Apply.").format(shown)
-        elif self._is_current(label):
-            status.text = _("{0}, from {1}.").format(shown, label.map_name)
+            status.text = _("{0}, only some of the slices: {1}").format(shown, advice)
+        elif not self._is_current(label):
+            status.text = _("{0}, which is not what the panel says: {1}").format(shown, advice)
+        elif not self._is_shown():
+            status.text = _("{0}, from {1}: {2}").format(shown, label.map_name, advice)
         else:
-            status.text = _("{0}, which is not what the panel says: press Apply.").format(shown)
+            status.text = _("{0}, from {1}.").format(shown, label.map_name)
+
+    def _is_shown(self) -> bool:
+        # Without views, there is nothing to be said of them.
+        return self.display.is_shown or slicer.app.layoutManager() is None
 
     def _is_current(self, label) -> bool:
         try:

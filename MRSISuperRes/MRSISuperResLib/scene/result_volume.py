@@ -53,8 +53,9 @@ class ResultLabel:
 
     @property
     def title(self) -> str:
-        """For the colour legend."""
-        return f"{self.metabolite}, \u03bb = {self.sharpness:.3g}"
+        """For the colour legend, whose font has no Greek letters: quantity and lambda."""
+        quantity, _of, tissue = self.metabolite.partition(" of ")
+        return f"{quantity} {self.sharpness:.3g}" + (f"\nof {tissue}" if tissue else "")
 
     def attributes(self) -> dict[str, str]:
         """As node attributes, by their names."""
