@@ -697,6 +697,21 @@ class TestSurroundings:
                 sampleName="x", thumbnailFileName=str(tmp_path / "no.png")
             )
 
+    def test_the_type_of_a_file_has_to_be_told(self, session, tmp_path):
+        """Two readers take a NIfTI file; which one does depends on the order in which modules were loaded."""
+        import SampleData
+        import slicer
+
+        source = slicer.util.addVolumeFromArray(np.ones((3, 4, 5), np.float32))
+        assert slicer.util.saveNode(source, str(tmp_path / "map.nii.gz"), {})
+        kinds = []
+        for name, file_type in (("told", "VolumeFile"), ("untold", None)):
+            SampleData.SampleDataLogic.registerCustomSampleDataSource(
+                sampleName=name, uris=(tmp_path / "map.nii.gz").as_uri(), nodeNames="map", loadFileTypes=file_type
+            )
+            kinds += [node.GetClassName() for node in SampleData.SampleDataLogic().downloadSamples(name)]
+        assert kinds == ["vtkMRMLScalarVolumeNode", "vtkMRMLSegmentationNode"]
+
     def test_torch_states(self, session):
         import PyTorchUtils
         from stand_ins.pytorch_utils import TorchState

@@ -20,8 +20,8 @@ _VIEW = f"{OWN_VIEW_PREFIX}Input"
 _LAYOUT_ID = 6417
 _LAYOUT = f"""
 <layout type="horizontal" split="true">
- <item><view class="vtkMRMLSliceNode" singletontag="{{view}}"/></item>
- <item><view class="vtkMRMLSliceNode" singletontag="{_VIEW}">
+ <item splitSize="500"><view class="vtkMRMLSliceNode" singletontag="{{view}}"/></item>
+ <item splitSize="500"><view class="vtkMRMLSliceNode" singletontag="{_VIEW}">
   <property name="orientation" action="default">Axial</property>
   <property name="viewlabel" action="default">IN</property>
   <property name="viewcolor" action="default">#8E7CC3</property>

@@ -1,13 +1,16 @@
 """Colour legends painted from their MRML nodes. A stand-in: Slicer draws them with OpenGL.
 
-Title, bar and labels are painted where the node says, in the sizes that it says, and without the letters that VTK's
-font lacks; spacing is not Slicer's.
+Title, bar and labels are painted where the node says, in letters whose size goes by the legend's width as in Slicer
+5.12 (not by the node's font sizes), and without the letters that VTK's font lacks; spacing is not Slicer's.
 """
 
 import slicer
 import vtk
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QPainter
+
+#: Size of the letters, as a share of the legend's width.
+_LETTER = 0.45
 
 
 class LegendManager:
@@ -82,12 +85,6 @@ def _value_range(display) -> tuple[float, float]:
     return display.GetScalarRange()
 
 
-def _set_font(painter: QPainter, text_property: vtk.vtkTextProperty) -> None:
-    font = QFont(painter.font())
-    font.setPixelSize(text_property.GetFontSize())
-    painter.setFont(font)
-
-
 def _text_color(text_property: vtk.vtkTextProperty) -> QColor:
     return QColor.fromRgbF(*text_property.GetColor())
 
@@ -104,14 +101,15 @@ def paint_legend(painter: QPainter, view: QRectF, legend, display) -> None:
     area = QRectF(
         view.left() + x * (view.width() - width), view.top() + (1 - y) * (view.height() - height), width, height
     )
+    font = QFont(painter.font())
+    font.setPixelSize(max(6, round(_LETTER * width)))
+    painter.setFont(font)
     title_height = 0
     if title := drawable(legend.GetTitleText()):
-        _set_font(painter, legend.GetTitleTextProperty())
         title_height = painter.fontMetrics().height() * (title.count("\n") + 1)
         painter.setPen(_text_color(legend.GetTitleTextProperty()))
         place = QRectF(view.left(), area.top(), area.right() - view.left(), title_height)
         painter.drawText(place, Qt.AlignRight | Qt.AlignVCenter, title)
-    _set_font(painter, legend.GetLabelTextProperty())
     body = area.adjusted(0, title_height + 12, 0, -4)
     if legend.GetOrientation() == legend.Vertical:
         _paint_vertical(painter, body, legend, display)

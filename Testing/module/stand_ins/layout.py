@@ -142,9 +142,11 @@ class qSlicerLayoutManager(QObject):
             direction = QBoxLayout.LeftToRight if kind == "horizontal" else QBoxLayout.TopToBottom
             box = QBoxLayout(direction, widget)
             for place, item in enumerate(items):
-                # A splitter's parts are seldom of one size.
-                size = 105 if element.get("split") == "true" and place == 0 else 100
-                box.addWidget(self._make_item(item), int(item.get("splitSize", size)))
+                # A splitter's parts are seldom of one size, asked for or not.
+                size = 100 * int(item.get("splitSize", 1))
+                box.addWidget(
+                    self._make_item(item), size + (size // 20 if element.get("split") == "true" and place == 0 else 0)
+                )
         widget.layout().setContentsMargins(0, 0, 0, 0)
         widget.layout().setSpacing(3)
         return widget
