@@ -95,6 +95,46 @@ def test_the_metabolite_is_read_from_the_name(console):
     assert node.GetAttribute("MRSISuperRes.Metabolite") == "tCho"
 
 
+def test_a_path_is_loaded_where_a_node_belongs(console, tmp_path):
+    logic = console["MRSISuperResLogic"]()
+    node = logic.superResolve("tCho.nii.gz", tmp_path / "T1.nii.gz", "FLAIR.nii.gz")
+    assert node.GetAttribute("MRSISuperRes.Metabolite") == "tCho"
+    assert node.GetAttribute("MRSISuperRes.T1") == "T1"
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("nowhere.nii.gz", "The FLAIR 'nowhere.nii.gz' is neither a node nor a file"),
+        ("results.txt", "The FLAIR 'results.txt' can't be read as a volume"),
+        (np.zeros(3), "The FLAIR is of type ndarray"),
+        (None, "The FLAIR is missing"),
+    ],
+)
+def test_what_is_neither_node_nor_file_is_refused_in_one_sentence(console, tmp_path, given, sentence):
+    from inference_core.errors import InputError
+
+    (tmp_path / "results.txt").write_text("no image")
+    before = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
+    logic = console["MRSISuperResLogic"]()
+    t1 = slicer.util.loadVolume("T1.nii.gz")
+    with pytest.raises(InputError, match=re.escape(sentence)):
+        logic.superResolve("tCho.nii.gz", t1, given)
+    if given is not None:
+        # Nothing is left of what was loaded for the call.
+        assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == before + 1
+
+
+def test_measuring_takes_paths_too(console):
+    from inference_core.errors import InputError
+
+    logic = console["MRSISuperResLogic"]()
+    with pytest.raises(InputError, match=r"The segmentation 'nowhere\.seg\.nrrd' is neither a node nor a file"):
+        logic.measureRegions("nowhere.seg.nrrd", "tCho.nii.gz", "T1.nii.gz", "FLAIR.nii.gz")
+    with pytest.raises(InputError, match="is neither a node nor a file"):
+        logic.superResolve("tCho.nii.gz", "T1.nii.gz", "FLAIR.nii.gz", "tCho/NAA", reference="white matter")
+
+
 def test_the_slider_never_writes_into_a_result_of_the_console(session, module):
     panel = session.open_panel()
     session.click(panel.ui.sampleButton)

@@ -228,19 +228,22 @@ def test_deleting_an_input_while_it_computes(session, panel, network):
 
 
 @pytest.mark.parametrize(("name", "missing"), [("metaboliteMap", "metabolite map"), ("t1", "T1"), ("flair", "FLAIR")])
-@pytest.mark.parametrize("hidden", [False, True])
-def test_a_deleted_or_hidden_input_is_replaced_by_nothing(session, panel, name, missing, hidden):
+def test_a_deleted_input_is_replaced_by_nothing(session, panel, name, missing):
     parameters = panel.panel.parameters
     others = {other: getattr(parameters, other) for other in ("metaboliteMap", "t1", "flair") if other != name}
-    node = getattr(parameters, name)
-    if hidden:
-        node.SetHideFromEditors(True)
-    else:
-        slicer.mrmlScene.RemoveNode(node)
+    slicer.mrmlScene.RemoveNode(getattr(parameters, name))
     assert getattr(parameters, name) is None
     assert {other: getattr(parameters, other) for other in others} == others
     assert not panel.ui.applyButton.enabled
     assert f"The {missing} is missing" in panel.ui.statusLabel.text
+
+
+def test_the_reason_why_nothing_can_be_applied_is_said(session, panel, network):
+    finish_first(session, panel, network)
+    slicer.mrmlScene.RemoveNode(panel.panel.parameters.t1)
+    assert not panel.ui.applyButton.enabled
+    assert "which is not what the panel says. The T1 is missing: choose a volume" in panel.ui.statusLabel.text
+    assert "press Apply" not in panel.ui.statusLabel.text
 
 
 def test_a_deleted_segmentation_is_replaced_by_nothing(session, panel):

@@ -225,7 +225,7 @@ class TestNodeSelector:
         selector.setCurrentNode(tcho)
         slicer.mrmlScene.RemoveNode(tcho)
         assert selector.currentNode() is flair
-        flair.SetHideFromEditors(True)
+        slicer.mrmlScene.RemoveNode(flair)
         assert selector.currentNode() is None
         assert told == [t1, flair, tcho, flair, None]
 

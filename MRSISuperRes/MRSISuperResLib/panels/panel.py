@@ -228,14 +228,9 @@ class Panel(Listener):
         )
 
     def _on_parameters(self, _caller=None, _event=None) -> None:
-        if self._seen is None:
-            return
-        for name, chosen in zip(_INPUTS, self._seen.nodes, strict=True):
-            if chosen is not None and chosen.GetHideFromEditors() and getattr(self.parameters, name) is not None:
-                # A node selector from whose list the node went took its neighbour: nobody chose that.
-                setattr(self.parameters, name, None)
-                return
         before, now = self._seen, self._look_at_parameters()
+        if before is None:
+            return
         self._seen = now
         if before.segmentation is not now.segmentation:
             self._observe_inputs()
@@ -460,14 +455,14 @@ class Panel(Listener):
             _("Shown: {0} at \u03bb = {1:.3f}") if self._is_shown() else _("Not in the views: {0} at \u03bb = {1:.3f}")
         )
         shown = shown.format(label.metabolite, label.sharpness)
-        advice = reason or _("press Apply.")
+        advice = f". {reason}" if reason else _(": press Apply.")
         if not self.live.result.is_complete:
             # A scene that was saved while something was computed.
-            status.text = _("{0}, only some of the slices: {1}").format(shown, advice)
+            status.text = _("{0}, only some of the slices{1}").format(shown, advice)
         elif not self._is_current(label):
-            status.text = _("{0}, which is not what the panel says: {1}").format(shown, advice)
+            status.text = _("{0}, which is not what the panel says{1}").format(shown, advice)
         elif not self._is_shown():
-            status.text = _("{0}, from {1}: {2}").format(shown, label.map_name, advice)
+            status.text = _("{0}, from {1}{2}").format(shown, label.map_name, advice)
         else:
             status.text = _("{0}, from {1}.").format(shown, label.map_name)
 

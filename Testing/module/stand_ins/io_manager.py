@@ -1,7 +1,7 @@
 """`slicer.app.coreIOManager()`: reading and writing through real MRML storage, for volumes and scenes.
 
-Of a file whose type is not told, several readers may be equally sure, and the order in which modules were loaded decides:
-here, as in a Slicer without some of its modules, the reader of segmentations takes NIfTI files.
+Of a file whose type is not told, several readers may be equally sure, and the order in which modules were loaded
+decides: here, as in a Slicer without some of its modules, the reader of segmentations takes NIfTI files.
 """
 
 # ruff: noqa: N802

@@ -23,8 +23,8 @@ _SCENE_EVENTS = (
 class qMRMLNodeComboBox(QWidget):
     """Lists the scene's nodes of `nodeTypes`; the choice is a node, or none where `noneEnabled`.
 
-    As in Slicer, where the current node leaves the list (it is about to be removed, or hidden), the choice moves to
-    the next one, or else to the one before, and the same signals tell so as if the user had chosen it.
+    As in Slicer, if the current node is about to be removed, the choice moves to the next one in the list, or else to
+    the one before, and the same signals tell so as if the user had chosen it.
     """
 
     _node_changed = Signal(object)
@@ -180,7 +180,7 @@ class qMRMLNodeComboBox(QWidget):
             for node in nodes:
                 self._box.addItem(node.GetName(), node.GetID())
             self._add_actions()
-        if self._current_id in before and self._current_id not in self._ids:
+        if self._leaving_id and self._current_id == self._leaving_id:
             at = before.index(self._current_id)
             self._choose(next((i for i in (*before[at + 1 :], *reversed(before[:at])) if i in self._ids), ""))
         elif self._current_id not in self._ids:
