@@ -103,14 +103,15 @@ def test_pixels_and_label_agree_at_every_moment(session, panel, network):
     settle_free = SuperResolver.load()
     prepared = settle_free.prepare(*sample_images())
     network.allow_all()
-    oracle = {value: settle_free.super_resolve(prepared, "tCho", value) for value in (0.0, 0.02, 0.05)}
+    steps = (0.02, 0.05, 0.01, 0.04)
+    oracle = {value: settle_free.super_resolve(prepared, "tCho", value) for value in (0.0, *steps)}
     moments = []
 
     def look(caller, event):
         moments.append((attribute(node, "Sharpness"), attribute(node, "Complete"), pixels(node)))
 
     tag = node.AddObserver("ModifiedEvent", look)
-    for value in (0.02, 0.05):
+    for value in steps:
         panel.ui.sharpnessSlider.value = value
         session.process_events(150)
     session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
@@ -201,7 +202,8 @@ def test_each_map_keeps_its_own_result(session, panel, network):
     assert first is not second
     session.choose(panel.ui.mapSelector, slicer.util.getNode("tCho 16x16 (simulated)"))
     assert panel.panel.parameters.result is first
-    assert "Shown: tCho" in panel.ui.statusLabel.text
+    # The views still show the other one.
+    assert "Not in the views: tCho" in panel.ui.statusLabel.text
 
 
 def test_changed_voxels_of_an_input_make_the_result_outdated(session, panel, network):
@@ -335,6 +337,34 @@ def test_the_panel_never_blocks(session, module):
     assert len(gaps) > 10
     assert np.median(gaps) < 0.03
     assert gaps.max() < 0.5
+
+
+def test_a_result_is_rendered_once_in_each_view_that_shows_it(session, panel, network, one_pass):
+    """First the slice that is shown, then the others together; not in views that show something else."""
+    node = finish_first(session, panel, network)
+    session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+    views = {name: slicer.app.layoutManager().sliceWidget(name).sliceView() for name in ("Red", "Yellow", "Green")}
+    slicer.mrmlScene.GetNodeByID("vtkMRMLSliceCompositeNodeGreen").SetForegroundVolumeID(None)
+    session.process_events(200)
+
+    def rendered():
+        session.process_events(200)
+        return {name: view.renders() - before[name] for name, view in views.items()}
+
+    before = {name: view.renders() for name, view in views.items()}
+    show_slice = len(filled(node))
+    panel.ui.sharpnessSlider.value = 0.02
+    network.allow(1)
+    session.wait_until(lambda: attribute(node, "Sharpness") == "0.02", PATIENCE)
+    assert rendered() == {"Red": 1, "Yellow": 1, "Green": 0}
+    assert len(filled(node)) == 1 < show_slice
+    network.allow_all()
+    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    assert len(filled(node)) == show_slice
+    # How fast the slices come decides how many of them are drawn together.
+    total = rendered()
+    assert total["Red"] == total["Yellow"] <= 3
+    assert total["Green"] == 0
 
 
 def test_what_the_core_warns_of_while_computing_reaches_the_user(session, panel, network, monkeypatch):

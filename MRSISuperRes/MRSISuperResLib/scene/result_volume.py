@@ -174,6 +174,10 @@ class ResultVolume:
         """Indices of the slices that are there while a request is worked on."""
         return frozenset(self._done)
 
+    def shows(self, request) -> bool:
+        """Whether slices of a super-resolution are there, and no others."""
+        return self.exists and self._request is request
+
     def write(self, request, label: ResultLabel, grid: SuperResolvedGrid, indices, values: np.ndarray) -> None:
         """Put slices in place.
 
