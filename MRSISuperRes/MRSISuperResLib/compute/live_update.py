@@ -156,6 +156,7 @@ class LiveUpdate:
             self._abandon()
         shown = _shown_slice(asked.map_node)
         request = Request(images, asked.quantity, asked.sharpness, asked.model, shown, certainty=True, tissue=tissue)
+        self._held.clear()
         self._job = Job(asked, asked.map_names, request)
         self._jobs[request.number] = self._job
         self._state = State.SUPER_RESOLVING
