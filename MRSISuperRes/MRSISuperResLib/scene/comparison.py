@@ -103,8 +103,8 @@ class Comparison:
         """Show the result at left, the input at right, in a layout of two views that scroll together."""
         self._prepare(map_node, result, look)
         manager = slicer.app.layoutManager()
-        visible = visible_slice_nodes()
-        view = visible[0].GetLayoutName() if visible else "Red"
+        visible = [name for node in visible_slice_nodes() if (name := node.GetLayoutName()) != _VIEW]
+        view = visible[0] if visible else "Red"
         register_layout(view)
         if self._layout_before is None:
             self._layout_before = manager.layout
