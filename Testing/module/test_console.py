@@ -1,4 +1,4 @@
-"""The README's examples for Slicer's Python console, word for word; and what they promise."""
+"""The manual's examples for Slicer's Python console, word for word; and what they promise."""
 
 import re
 import shutil
@@ -9,13 +9,13 @@ import pytest
 import slicer
 from scenes import MODULE, ROOT, add_segmentation, expected, pixels, sample_file, tumour_mask
 
-CONSOLE = "### From Slicer's Python console"
+GUIDE = ROOT / "docs" / "slicer.md"
+CONSOLE = "## Slicer's Python console"
 
 
-def readme_examples():
-    """The Python blocks of the README's section on the console."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = text.split(CONSOLE, 1)[1].split("\n## ", 1)[0].split("\n### ", 1)[0]
+def manuals_examples():
+    """The Python blocks of the manual's section on the console."""
+    section = GUIDE.read_text(encoding="utf-8").split(CONSOLE, 1)[1].split("\n## ", 1)[0]
     return re.findall(r"```python\n(.*?)```", section, re.DOTALL)
 
 
@@ -51,18 +51,18 @@ def console(request, study, tmp_path, monkeypatch):
     module.close_shared_computation()
 
 
-def test_the_readmes_examples_run(console, tmp_path, capsys):
-    single, regions, folder = readme_examples()
-    exec(compile(single, "README.md", "exec"), console)
+def test_the_manuals_examples_run(console, tmp_path, capsys):
+    single, regions, folder = manuals_examples()
+    exec(compile(single, GUIDE.name, "exec"), console)
     # What the user has loaded and drawn besides.
     slicer.util.loadVolume(str(sample_file("res-n16_desc-acquired_NAA")))
     console["segmentationNode"] = add_segmentation(console["t1Node"], tumour=tumour_mask())
-    exec(compile(regions, "README.md", "exec"), console)
+    exec(compile(regions, GUIDE.name, "exec"), console)
     assert [(row.region, row.quantity) for row in console["rows"]] == [
         (region, quantity) for region in ("tumour", "tumour, mirrored") for quantity in ("tCho", "NAA", "tCho/NAA")
     ]
     assert slicer.util.getNode("Tumour segments in tCho, NAA").GetNumberOfRows() == 6
-    exec(compile(folder, "README.md", "exec"), console)
+    exec(compile(folder, GUIDE.name, "exec"), console)
     import SimpleITK as sitk
 
     node = console["outputNode"]
