@@ -213,6 +213,12 @@ def test_the_readme_is_short_and_its_links_lead_somewhere():
             assert (ROOT / link.split("#")[0]).exists(), f"{page.name} links {link}, which is not there"
 
 
+def test_fast_tests_are_there():
+    listed = runpy.run_path(str(ROOT / "Testing" / "conftest.py"))["FAST"]
+    missing = [name for name in listed if not (ROOT / "Testing" / name).exists()]
+    assert not missing, f"FAST in Testing/conftest.py names what is not there: {missing}"
+
+
 def test_python_versions_agree(project):
     assert project["requires-python"] == f">={PYTHONS[0]}"
     stated = [name.split(" :: ")[-1] for name in project["classifiers"] if "Python :: 3." in name]

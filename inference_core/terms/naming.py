@@ -100,7 +100,8 @@ def guess_metabolite(name: str) -> str | None:
     mentions = list(_MENTION.finditer(name))
     if any(name[mention.end() :].lstrip().startswith("/") for mention in mentions):
         return None
-    found, index = set(), 0
+    found: set[str | None] = set()
+    index = 0
     while index < len(mentions):
         pair = mentions[index : index + 2]
         total = _SUMS.get(frozenset(mention.group().casefold() for mention in pair))
