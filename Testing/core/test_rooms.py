@@ -34,7 +34,7 @@ RESERVED = {"research": {"commands"}}
 #: Slicer's panel needs these before PyTorch is installed.
 WITHOUT_PYTORCH = ("errors", "terms", "imaging", "regions", "report", "study", "preparation", "batch")
 #: Not rooms: the package's face, its entry points and its data.
-NO_ROOMS = {"__init__.py", "__main__.py", "train.py", "weights"}
+NO_ROOMS = {"__init__.py", "__main__.py", "py.typed", "train.py", "weights"}
 #: What comes with PyTorch's extension, or never in Slicer.
 MISSING = ("torch", "safetensors", "scipy", "skimage", "matplotlib", "tqdm", "nilearn", "tensorboard", "dask")
 

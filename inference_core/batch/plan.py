@@ -77,7 +77,7 @@ def plan_batch(
         ratios: those to make, too, such as "tCho/NAA", of all maps; the usual ones that the maps allow if empty, none
             if None.
         reference: give those in multiples of their median in the "brain", or in a label image, which this pattern finds
-            in each patient's folder, such as "anat/*_dseg.nii.gz".
+            in each patient's folder, such as `anat/*_dseg.nii.gz`.
         mirror: whether the same place on the brain's other side is meant instead.
         uncertainty: whether each result has its uncertainty beside it.
 
