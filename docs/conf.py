@@ -21,7 +21,7 @@ suppress_warnings = ["ref.python"]
 if tags.has("pages"):  # noqa: F821
     # A quick check of the pages alone: `sphinx-build -t pages`.
     exclude_patterns += ["api"]
-    suppress_warnings += ["toc.excluded", "myst.xref_missing"]
+    suppress_warnings += ["toc.excluded", "toc.not_readable", "myst.xref_missing"]
 templates_path = ["_templates"]
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
