@@ -3,7 +3,7 @@
 import gzip
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from inference_core.imaging.unreadable import Unreadable
 
@@ -22,7 +22,7 @@ def opened(path: Path) -> BinaryIO:
 
     Errors of the compression come when it is read: see `COMPRESSION_ERRORS`.
     """
-    return gzip.open(path) if is_gzip(path) else path.open("rb")
+    return cast(BinaryIO, gzip.open(path) if is_gzip(path) else path.open("rb"))
 
 
 #: What reading damaged or cut compressed content raises, beside what reading any file does.

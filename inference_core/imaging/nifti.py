@@ -99,7 +99,9 @@ def place_doubt(path: Path, role: str, voxel_to_lps: np.ndarray) -> str | None:
             "that it fits the other images."
         )
     apart, shape = disagreement(header), (*header.shape, 1, 1)[:3]
-    if apart is None or largest_shift(header.qform, voxel_to_lps, shape)[0] > LARGEST_DIFFERENCE:
+    if apart is None or header.qform is None:
+        return None
+    if largest_shift(header.qform, voxel_to_lps, shape)[0] > LARGEST_DIFFERENCE:
         return None
     return (
         f"The sform (code {header.sform_code}) and the qform (code {header.qform_code}) of the {role}'s file place it "
@@ -131,10 +133,12 @@ def _beside(path: Path, ending: str, partner: str) -> Path:
 
 
 def _check_kind(header: NiftiHeader) -> None:
-    shape, values = header.shape, header.dtype.itemsize if header.dtype.subdtype else 1
+    shape: tuple[int, ...] = header.shape
+    values = header.dtype.itemsize if header.dtype.subdtype else 1
     if len(shape) == 5 and shape[3] == 1:
         # The standard's place for several values a voxel.
-        shape, values = shape[:3], shape[4]
+        values = shape[4]
+        shape = shape[:3]
     problem = kind_problem(shape, values, header.dtype.kind == "c")
     if problem is not None:
         raise NoVolume(problem)

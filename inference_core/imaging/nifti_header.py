@@ -148,7 +148,8 @@ def read_header(content: bytes) -> NiftiHeader:
     }
     shape = _shape(values["dim"])
     scale = _MILLIMETRES.get(values["xyzt_units"][0] & 7, 1.0)
-    voxel = tuple(scale * (abs(step) or 1.0) for step in values["pixdim"][1:4])
+    across, down, through = (scale * (abs(step) or 1.0) for step in values["pixdim"][1:4])
+    voxel = (across, down, through)
     if not np.isfinite(voxel).all():
         raise Unreadable("its header gives voxel sizes that are no numbers: convert it again from its source")
     slope, intercept = _scaling(*values["scaling"])

@@ -97,7 +97,7 @@ def _slice_axis(image: sitk.Image) -> int:
 def _by_voxels(image: sitk.Image) -> int | None:
     """The axis that is perpendicular to the only square face of a voxel."""
     spacing = np.array(image.GetSpacing())
-    squares = [axis for axis in range(3) if np.isclose(*np.delete(spacing, axis), rtol=_EQUAL, atol=0)]
+    squares = [axis for axis in range(3) if np.isclose(spacing[axis - 1], spacing[axis - 2], rtol=_EQUAL, atol=0)]
     return squares[0] if len(squares) == 1 else None
 
 

@@ -119,7 +119,7 @@ def _nrrd(path: Path, beginning: bytes) -> TextHeader:
     if data_file is None:
         if end is None:
             raise Unreadable("it ends within its header: copy it again")
-        data = ((path, end.end()),)
+        data: tuple[tuple[Path, int], ...] | None = ((path, end.end()),)
     elif data_file.startswith("LIST"):
         data = tuple((path.parent / name, 0) for name in listed)
     else:
@@ -148,7 +148,7 @@ def _meta_image(path: Path, beginning: bytes) -> TextHeader:
         needed *= count
     name = found.group(1).decode("utf-8", "surrogateescape").strip()
     if name.upper() == "LOCAL":
-        data = ((path, found.end()),)
+        data: tuple[tuple[Path, int], ...] | None = ((path, found.end()),)
     elif name.startswith("LIST"):
         rest = beginning[found.end() :].decode("utf-8", "surrogateescape").splitlines()
         data = tuple((path.parent / one.strip(), 0) for one in rest if one.strip())
