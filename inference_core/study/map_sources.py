@@ -13,7 +13,7 @@ from inference_core.imaging.reading import read_image
 from inference_core.imaging.slice_axis import with_slices_last
 from inference_core.study.geometry_sources import GeometryOptions, map_geometry
 from inference_core.study.lcmodel import read_lcmodel
-from inference_core.study.metabolite_names import chosen_names, named_metabolite, quality_role
+from inference_core.study.metabolite_names import chosen_names, named_signal, quality_role
 from inference_core.study.spar import read_spar
 
 #: A linewidth above this is in Hz: 1 ppm would be ten times a bad spectrum's.
@@ -124,7 +124,7 @@ def maps_from_images(
     groups: list[dict[tuple[str, str | None], tuple[Path, sitk.Image]]] = []
     for path in paths:
         role = quality_role(path.name) or "concentration"
-        named = named_metabolite(path.name)
+        named = named_signal(path.name)
         if named is None and role in ("concentration", "crlb"):
             continue
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from inference_core.errors import InputError
 from inference_core.study.lcmodel import lcmodel_files
-from inference_core.study.metabolite_names import named_metabolite, quality_role
+from inference_core.study.metabolite_names import named_signal, quality_role
 from inference_core.study.patient_files import NO_PATIENTS, patient_place
 from inference_core.terms.naming import guess_mri, is_image, stem
 
@@ -193,7 +193,7 @@ def _classify_image(path: Path, found: _Found) -> None:
     elif _MASK.search(name):
         if not _NO_BRAIN.search(name):
             found.mask.append(path)
-    elif not _NO_MEASUREMENT.search(name) and (named_metabolite(path.name) or quality_role(path.name)):
+    elif not _NO_MEASUREMENT.search(name) and (named_signal(path.name) or quality_role(path.name)):
         found.maps.append(path)
 
 
