@@ -16,7 +16,7 @@ from inference_core.study.lcmodel import read_lcmodel
 from inference_core.study.lcmodel_csv import read_slice_csv
 from inference_core.study.lcmodel_table import read_fit
 from inference_core.study.map_sources import maps_from_images, maps_from_lcmodel
-from inference_core.study.metabolite_names import chosen_names, named_metabolite, quality_role
+from inference_core.study.metabolite_names import chosen_names, named_signal, quality_role
 from inference_core.study.spar import read_spar
 
 FIT = {"Cr": (957.863, 19), "NAA": (1260, 9), "-CrCH2": (0, 999), "GPC+PCh": (332.324, 9), "NAA+NAAG": (1590, 8)}
@@ -191,12 +191,21 @@ def test_sums_and_aliases_become_the_papers_names():
         ("K_01_fwhm.nii.gz", "fwhm", None),
         ("sub-01_res-n14_desc-quality_snr.nii.gz", "snr", None),
         ("combined_lw_group0.nii.gz", "fwhm", None),
+        ("qc/PCho_snr.nii.gz", "snr", (None, "PCh")),
+        ("uncertainties/PCho+GPC_sd.nii.gz", "crlb", ("tCho", "GPC+PCh")),
+        ("concs/raw/Glu+Gln.nii.gz", None, (None, "Glx")),
+        ("CRE_PEAK_HT.nii.gz", None, ("tCr", "Cre")),
+        ("sub-01_ses-1_space-orig_met-CrPCr_desc-signal_mrsi.nii.gz", None, ("tCr", "Cr+PCr")),
+        ("sub-01_ses-1_space-orig_met-NAANAAG_desc-crlb_mrsi.nii.gz", "crlb", ("NAA", "NAA+NAAG")),
+        ("sub-01_ses-1_space-orig_met-CrPCr_desc-qmask_mrsi.nii.gz", None, None),
+        ("cho_cre.nii.gz", None, None),
         ("NAA_mask.nii.gz", None, None),
         ("fit_failed.nii.gz", None, None),
     ],
 )
 def test_images_names_tell_what_they_show(name, role, metabolite):
-    assert (quality_role(name), named_metabolite(name)) == (role, metabolite)
+    signal = named_signal(name)
+    assert (quality_role(name), signal and (signal.metabolite, signal.name)) == (role, metabolite)
 
 
 def test_a_spar_gives_the_grid_around_its_centre(tmp_path):
