@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parts.add_argument("--flair", type=Path, help="FLAIR image")
     parts.add_argument("--mask", type=Path, help="mask of the brain in the T1's space (found in the T1)")
     parts.add_argument("--map-anatomy", type=Path, help="MRI in the map's space, to register to (coordinates trusted)")
-    parts.add_argument("--patient", help="what to call the patient (the name of the T1's folder)")
+    parts.add_argument("--patient", help="what to call the patient (the files' BIDS label, or the T1's folder)")
     geometry = parser.add_argument_group("geometry of maps without a header; LPS, mm")
     geometry.add_argument("--reference", type=Path, help="image on the map's grid")
     geometry.add_argument("--voxel", type=float, nargs=3, metavar="MM", help="voxel along columns, rows, slices")
@@ -84,7 +84,8 @@ def _settings(arguments: argparse.Namespace):
 def _patients(arguments: argparse.Namespace):
     """The study, None for a lone patient, and the parts of each patient."""
     from inference_core.errors import InputError
-    from inference_core.study.walker import find_parts, lone_patient
+    from inference_core.study.lone_patient import lone_patient
+    from inference_core.study.walker import find_parts
 
     names = ("lcmodel", "maps", "spar", "t1", "flair", "mask", "map_anatomy")
     given = {name: path for name in names if (path := getattr(arguments, name)) is not None}

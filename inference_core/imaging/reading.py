@@ -8,6 +8,7 @@ import SimpleITK as sitk
 
 from inference_core.errors import InputError, InputWarning
 from inference_core.imaging import gipl, nifti, text_headers
+from inference_core.imaging.absent import absent_content
 from inference_core.imaging.brain_mask import coverage
 from inference_core.imaging.geometry import SuperResolvedGrid
 from inference_core.imaging.place import mark_without_place, no_place_message, without_place
@@ -45,12 +46,9 @@ def read_image(path: str | Path, role: str = "image", *, place_needed: bool = Tr
     """
     path = Path(path)
     called = f"{role} '{path}'"
+    if absent := absent_content(path):
+        raise InputError(f"The {called} is {absent}.")
     if not path.exists():
-        if path.is_symlink():
-            raise InputError(
-                f"The {called} is a link to '{path.readlink()}', which is not there: get the file that it stands "
-                "for, for example with datalad get."
-            )
         raise InputError(f"The {called} does not exist: check the path.")
     if path.is_dir():
         raise InputError(f"The {called} is a folder: name one image file, such as a NIfTI file.")

@@ -16,7 +16,7 @@ from inference_core.preparation.quality_filter import BrainVoxels, Filtered, bra
 from inference_core.preparation.settings import PreparationSettings
 from inference_core.preparation.slice_selection import select_slices
 from inference_core.study.map_sources import MetaboliteMap, PatientMaps, maps_from_images, maps_from_lcmodel
-from inference_core.study.walker import PatientParts, choose_spar
+from inference_core.study.patient_parts import PatientParts
 from inference_core.terms.conditions import METABOLITES
 
 
@@ -122,7 +122,7 @@ def _read_maps(parts: PatientParts, settings: PreparationSettings, sources: dict
     """The patient's maps; adds to the sources what told their geometry."""
     if parts.lcmodel:
         folder = parts.single("LCModel output")
-        spar = choose_spar(parts, folder)
+        spar = parts.spar_of(folder)
         if parts.maps:
             warnings.warn(
                 f"There are LCModel's output and {len(parts.maps)} images of maps: the former was taken.",

@@ -8,7 +8,7 @@ from inference_core.errors import InputError
 from inference_core.preparation.prepared_patient import PreparedPatient, prepare_patient
 from inference_core.preparation.prepared_study import sources_for_sidecars, write_patient
 from inference_core.preparation.settings import PreparationSettings
-from inference_core.study.walker import PatientParts
+from inference_core.study.patient_parts import PatientParts
 
 
 @dataclass(frozen=True)

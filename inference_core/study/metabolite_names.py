@@ -16,8 +16,8 @@ _CHOICE = {
     metabolite: [metabolite, *(alias for alias, name in METABOLITE_ALIASES.items() if name == metabolite)]
     for metabolite in METABOLITES
 }
-#: Names that mean something else once another is there: the part of a sum.
-_PART_BESIDE = {"cr": "pcr", "cho": "gpc"}
+#: Names, without regard to case, that mean something else once another is there: the part of a sum.
+PART_BESIDE = {"cr": "pcr", "cho": "gpc"}
 
 _QUALITIES = {
     "crlb": r"crlbs?|crbs?|%sd|sd|stdev|uncertainty|uncertainties",
@@ -43,7 +43,7 @@ def chosen_names(names: Iterable[str]) -> dict[str, str]:
     for metabolite, choice in _CHOICE.items():
         for name in choice:
             folded = name.casefold()
-            if folded in by_folded and _PART_BESIDE.get(folded) not in by_folded:
+            if folded in by_folded and PART_BESIDE.get(folded) not in by_folded:
                 chosen[metabolite] = by_folded[folded]
                 break
     return chosen

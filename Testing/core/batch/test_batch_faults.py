@@ -15,7 +15,7 @@ from torch import nn
 from inference_core import InputError, SuperResolver
 from inference_core.batch import run_batch
 from inference_core.networks import kspace
-from inference_core.study.patient_files import find_patients
+from inference_core.study.walker import find_patients
 
 
 class ZeroFilling(nn.Module):
