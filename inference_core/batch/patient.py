@@ -9,6 +9,7 @@ from inference_core.batch.outputs import fingerprint, finished, uncertainty_path
 from inference_core.batch.patient_maps import BatchCancelled, PatientMaps
 from inference_core.batch.task import BatchRow, Task
 from inference_core.errors import InputError
+from inference_core.imaging.absent import absent_content
 from inference_core.imaging.writing import write_result
 from inference_core.inference.description import describe_result, describe_uncertainty
 from inference_core.inference.result_calibration import result_calibration
@@ -35,6 +36,11 @@ def rows_of_patient(
         BatchCancelled: as soon as `cancelled` answers True.
     """
     patient = tasks[0].patient
+    for task in tasks:
+        if task.unused is not None:
+            message = task.unused.sentence(patient.folder)
+            yield BatchRow(patient.name, "", None, None, "unused", 0.0, "", message)
+    tasks = [task for task in tasks if task.unused is None]
     if tasks[0].output is None:
         missing = f"Patient '{patient.name}' has no metabolite map in '{patient.folder}': {_EXPECTED_NAMES}."
         yield _failed(tasks[0], InputError(patient.problem or missing))
@@ -64,6 +70,9 @@ def _problem(task: Task) -> InputError | None:
     """What forbids a task before any file is opened."""
     if len(task.rivals) > 1:
         return _clash(task)
+    for path in (task.map,) if task.map else (path for paths in task.maps.values() for path in paths):
+        if absent := absent_content(path):
+            return InputError(f"The map '{path}' is {absent}.")
     if task.ratio is None:
         return None
     try:

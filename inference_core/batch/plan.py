@@ -37,7 +37,7 @@ class BatchPlan:
 
     @property
     def outputs(self) -> int:
-        """How many results, or patients without maps, there are to tell of."""
+        """How many results, patients without maps and files that are not used there are to tell of."""
         return sum(map(len, self.patients))
 
     def write_rows(self, rows: Sequence[BatchRow]) -> None:
@@ -120,7 +120,10 @@ def plan_batch(
 def _tasks(
     patients: list[PatientFiles], output: Path, sharpness: list[float], metabolites: set[str]
 ) -> list[list[Task]]:
-    """What is to do, patient by patient: patients without maps have one task without; those with others only, none."""
+    """What is to do, patient by patient: patients without maps have one task without; those with others only, none.
+
+    Files that are not used come first.
+    """
     maps_by_output: dict[str, set[Path]] = {}
     tasks = []
     for patient in patients:
@@ -133,7 +136,8 @@ def _tasks(
                 rivals.add(path)
                 of_patient.append(Task(patient, path, metabolite, value, target, rivals))
         if of_patient or not patient.maps:
-            tasks.append(of_patient or [Task(patient)])
+            unused = [Task(patient, unused=one) for one in patient.unused]
+            tasks.append([*unused, *(of_patient or [Task(patient)])])
     if not tasks:
         raise InputError(f"The study has no map of {', '.join(sorted(metabolites))}: name other metabolites.")
     return tasks

@@ -59,7 +59,8 @@ def run_batch(
         cancelled: asked between slices; True ends the batch, and what was done is kept.
 
     Returns:
-        A row for each output, and one for a patient without maps; when cancelled, those that were reached.
+        A row for each output, one for a patient without maps, and one for each file that looks like a map and is not
+        used; when cancelled, those that were reached.
 
     Raises:
         InputError: as `plan_batch`, for default weights that can't be loaded, or weights without a calibration to

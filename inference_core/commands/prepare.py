@@ -35,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     quality.add_argument("--slice-voxels", type=int, default=1, help="least voxels of a slice (1)")
     quality.add_argument("--fill-holes", action="store_true", help="fill rejected voxels in the brain, below 64 x 64")
     parser.add_argument("--no-registration", action="store_true", help="take all images where their headers put them")
+    parser.add_argument(
+        "--replace", action="store_true", help="replace patients that were prepared from other files, too"
+    )
     parser.add_argument("--others", action="store_true", help="keep metabolites that the network does not know")
 
 
@@ -51,7 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
     settings.check()
     study, parts = _patients(arguments)
     output = open_prepared_folder(arguments.folders[-1])
-    outcomes = prepare_study(parts, settings, output, study, progress=lambda line: print(line, flush=True))
+    outcomes = prepare_study(
+        parts, settings, output, study, progress=lambda line: print(line, flush=True), replace=arguments.replace
+    )
     failed = [one for one in outcomes if one.failure]
     print(f"{output}: {len(outcomes) - len(failed)} of {len(outcomes)} patients prepared")
     for one in failed:

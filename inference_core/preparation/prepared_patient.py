@@ -16,7 +16,9 @@ from inference_core.preparation.quality_filter import BrainVoxels, Filtered, bra
 from inference_core.preparation.settings import PreparationSettings
 from inference_core.preparation.slice_selection import select_slices
 from inference_core.study.map_sources import MetaboliteMap, PatientMaps, maps_from_images, maps_from_lcmodel
+from inference_core.study.patient_files import UnusedFile
 from inference_core.study.patient_parts import PatientParts
+from inference_core.study.unused_maps import unused_images
 from inference_core.terms.conditions import METABOLITES
 
 
@@ -66,6 +68,7 @@ class PreparedPatient:
         anatomy: T1, FLAIR and mask.
         maps: one for each grid.
         warnings: what was warned of.
+        unused: files and folders that look like maps and were not used.
     """
 
     parts: PatientParts
@@ -73,6 +76,12 @@ class PreparedPatient:
     anatomy: Anatomy
     maps: tuple[PreparedMaps, ...]
     warnings: tuple[str, ...]
+    unused: tuple[UnusedFile, ...] = ()
+
+    def unused_sentences(self) -> list[str]:
+        """What was not used, and why, for the user."""
+        folder = self.parts.folder
+        return [one.sentence(folder if folder is not None else one.path.parent) for one in self.unused]
 
 
 def prepare_patient(parts: PatientParts, settings: PreparationSettings) -> PreparedPatient:
@@ -90,13 +99,13 @@ def prepare_patient(parts: PatientParts, settings: PreparationSettings) -> Prepa
         if not issubclass(warning.category, InputWarning):
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     ours = (str(warning.message) for warning in caught if issubclass(warning.category, InputWarning))
-    sources, anatomy, maps = prepared
-    return PreparedPatient(parts, sources, anatomy, maps, tuple(dict.fromkeys(ours)))
+    sources, anatomy, maps, unused = prepared
+    return PreparedPatient(parts, sources, anatomy, maps, tuple(dict.fromkeys(ours)), unused)
 
 
 def _prepare(
     parts: PatientParts, settings: PreparationSettings
-) -> tuple[dict[str, Path], Anatomy, tuple[PreparedMaps, ...]]:
+) -> tuple[dict[str, Path], Anatomy, tuple[PreparedMaps, ...], tuple[UnusedFile, ...]]:
     # What is missing is found before what takes long.
     sources = {role: parts.single(role) for role in ("T1", "FLAIR")}
     if len(parts.mask) > 1:
@@ -115,7 +124,15 @@ def _prepare(
     maps = tuple(_prepared_maps(one, anatomy.mask, settings) for one in read)
     if not any(one.maps for one in maps):
         raise InputError("The quality filter leaves nothing of any metabolite: loosen its thresholds.")
-    return sources, anatomy, maps
+    unused = (*parts.unused, *_unused_maps(parts, read, settings))
+    return sources, anatomy, maps, unused
+
+
+def _unused_maps(parts: PatientParts, read: list[PatientMaps], settings: PreparationSettings) -> list[UnusedFile]:
+    """Images of maps that were not used."""
+    if parts.lcmodel:
+        return [UnusedFile(path, "LCModel's output was taken") for path in parts.maps]
+    return unused_images(parts.maps, read, settings.others)
 
 
 def _read_maps(parts: PatientParts, settings: PreparationSettings, sources: dict[str, Path]) -> list[PatientMaps]:

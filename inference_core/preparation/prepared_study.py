@@ -30,6 +30,7 @@ from inference_core import __version__
 from inference_core.errors import InputError
 from inference_core.imaging.writing import atomic_path, make_folder, write_result
 from inference_core.preparation.anatomy import describe_registration
+from inference_core.preparation.earlier_version import source_path, sources_of
 from inference_core.preparation.prepared_patient import PreparedMaps, PreparedPatient
 from inference_core.preparation.settings import PreparationSettings
 from inference_core.study.map_sources import MetaboliteMap
@@ -98,11 +99,12 @@ def write_patient(
         "SoftwareName": "MRSISuperRes",
         "SoftwareVersion": __version__,
         "Warnings": list(patient.warnings),
-    }
+    } | ({"NotUsed": patient.unused_sentences()} if patient.unused else {})
     try:
         place.parent.mkdir(exist_ok=True)
         with _replaced(place) as folder:
-            _write_anatomy(patient, folder / "anat", prefix, sources, common)
+            hashes = {"SourcesSHA256": sources_of(patient.parts, study).sha256}
+            _write_anatomy(patient, folder / "anat", prefix, sources, common | hashes)
             for maps in patient.maps:
                 about = common | settings.describe()
                 _write_maps(maps, settings, folder / "mrsi", f"{prefix}_res-{maps.read.resolution}", about, study)
@@ -115,7 +117,7 @@ def write_patient(
 
 def sources_for_sidecars(patient: PreparedPatient, study: Path | None) -> dict[str, str]:
     """The files that a patient's anatomy and geometry were made from, by role, as its sidecars give them."""
-    return {role: _relative(path, study) for role, path in patient.sources.items()}
+    return {role: source_path(path, study) for role, path in patient.sources.items()}
 
 
 @contextmanager
@@ -216,8 +218,10 @@ def _write_quality(maps: PreparedMaps, write, study: Path | None) -> None:
         known = {name: image for name, one in maps.read.metabolites.items() if (image := getattr(one, role))}
         shared = len({id(image) for image in known.values()}) == 1 and len(known) == len(maps.read.metabolites)
         for name, image in known.items():
-            source = _relative(maps.read.metabolites[name].source, study)
+            source = source_path(maps.read.metabolites[name].source, study)
             about = {"Description": f"{words} of the spectra.", "Units": units, "Sources": {"map": source}}
+            if note := maps.read.metabolites[name].quality_note:
+                about["Note"] = note
             if shared:
                 write(f"desc-quality_{role}", image, about)
                 break
@@ -225,16 +229,10 @@ def _write_quality(maps: PreparedMaps, write, study: Path | None) -> None:
 
 
 def _about_map(metabolite: str, one: MetaboliteMap, study: Path | None) -> dict[str, Any]:
-    return {
-        "Sources": {"map": _relative(one.source, study)},
+    about = {
+        "Sources": {"map": source_path(one.source, study)},
         "Metabolite": metabolite,
         "NameInSource": one.name,
         "Units": "those of the source",
     }
-
-
-def _relative(path: Path, study: Path | None) -> str:
-    """A source's path within the study, or as it was given."""
-    if study is not None and path.is_relative_to(study):
-        return path.relative_to(study).as_posix()
-    return str(path)
+    return about | ({"Note": one.amount_note} if one.amount_note else {})

@@ -44,6 +44,7 @@ def write_quality_report(
         output / f"{patient.parts.place.replace('/', '_')}.html",
         patient.parts.name,
         [notice(warning) for warning in patient.warnings],
+        _unused(patient.unused_sentences()),
         element("h2", "Made from"),
         table([*made_from, ("brain mask", anatomy.mask_source)]),
         _registration(registrations),
@@ -92,6 +93,13 @@ def _write(path: Path, patient: str, *content: Content) -> Path:
 
 def _figure(title: str, drawn) -> Element:
     return figure(title, png(drawn))
+
+
+def _unused(sentences: list[str]) -> list[Element]:
+    """What looks like a map and was not used, and why."""
+    if not sentences:
+        return []
+    return [element("h2", "Not used"), element("ul", [element("li", sentence) for sentence in sentences])]
 
 
 def _registration(lines: dict[str, str]) -> list[Element]:

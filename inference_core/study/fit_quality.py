@@ -82,8 +82,8 @@ def in_ppm(fwhm: sitk.Image, frequency: float | None) -> sitk.Image | None:
         return fwhm
     if frequency is None:
         warnings.warn(
-            f"The linewidths (median {np.median(positive):g}) are in Hz, and nothing tells the frequency to convert "
-            "them by: they were left out; give --frequency.",
+            "The linewidths are in Hz, and nothing tells the frequency to convert them by: they were left out; give "
+            "--frequency.",
             InputWarning,
             stacklevel=4,
         )

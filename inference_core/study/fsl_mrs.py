@@ -120,7 +120,7 @@ def _signal_norm(results: Path) -> np.ndarray:
         )
     try:
         # Summed in place: each is the largest file of the results.
-        signal = np.array(_load(parts[0]).dataobj)
+        signal = np.asanyarray(_load(parts[0]).dataobj).copy()
         signal += np.asarray(_load(parts[1]).dataobj)
     except (OSError, EOFError, ValueError) as error:
         raise InputError(

@@ -36,6 +36,7 @@ class MetaboliteMap:
         source: the file, or the folder of LCModel's output.
         files: all images that the map and its qualities were read from; none for LCModel's output.
         quality_note: how SNR and linewidth were found, if not read; "" otherwise.
+        amount_note: what was done to the amounts, "" if they are as they were read.
     """
 
     concentration: sitk.Image
@@ -46,6 +47,7 @@ class MetaboliteMap:
     source: Path
     files: tuple[Path, ...] = ()
     quality_note: str = ""
+    amount_note: str = ""
 
 
 @dataclass(frozen=True)
@@ -169,9 +171,9 @@ def _of_group(images: ImagesByRole, frequency: float | None, spar: Path | None) 
         path, image = images["concentration", name]
         quality = quality_of(name, images)
         fwhm = quality.fwhm and in_ppm(quality.fwhm, frequency)
-        amount = _comparable(image, path)
+        amount, note = _comparable(image, path)
         files = (path, *quality.files)
-        return MetaboliteMap(amount, quality.crlb, quality.snr, fwhm, name, path, files, quality.note)
+        return MetaboliteMap(amount, quality.crlb, quality.snr, fwhm, name, path, files, quality.note, note)
 
     others = [name for name in names if name not in chosen.values()]
     return PatientMaps(
@@ -181,20 +183,23 @@ def _of_group(images: ImagesByRole, frequency: float | None, spar: Path | None) 
     )
 
 
-def _comparable(image: sitk.Image, path: Path) -> sitk.Image:
-    """An amount on a scale that all voxels share."""
+def _comparable(image: sitk.Image, path: Path) -> tuple[sitk.Image, str]:
+    """An amount on a scale that all voxels share, and what was done to it; "" for nothing."""
     results = results_of(path)
     if results is None or not is_raw(path) or (rescaled := was_rescaled(results)) is False:
-        return image
+        return image, ""
     if rescaled is None and not (results / "fit").is_dir():
         warnings.warn(
-            f"The raw concentrations in '{results}' may be scaled voxel by voxel, as fsl_mrsi does by default, and then "
-            "do not compare between voxels: keep its options.txt and folder fit beside them.",
+            f"The raw concentrations in '{results}' may be scaled voxel by voxel, as fsl_mrsi does by default, and "
+            "then do not compare between voxels: keep its options.txt and folder fit beside them.",
             InputWarning,
             stacklevel=4,
         )
-        return image
-    return on_one_scale(image, path, results)
+        return image, ""
+    note = (
+        "fsl_mrsi scaled each voxel's signal by its norm; the amounts were scaled back to the measured signal's units."
+    )
+    return on_one_scale(image, path, results), note
 
 
 def same_grid(one: sitk.Image, other: sitk.Image) -> bool:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inference_core.errors import InputError
+from inference_core.imaging.absent import absent_content
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class PatientFiles:
             role: "T1" or "FLAIR".
 
         Raises:
-            InputError: if there is none, or more than one.
+            InputError: if there is none, more than one, or its content is not on this computer.
         """
         found = {"T1": self.t1, "FLAIR": self.flair}[role]
         if not found:
@@ -65,6 +66,8 @@ class PatientFiles:
         if len(found) > 1:
             names = ", ".join(f"'{path.name}'" for path in found)
             raise InputError(f"Patient '{self.name}' has {len(found)} {role} images ({names}): leave one.")
+        if absent := absent_content(found[0]):
+            raise InputError(f"The {role} '{found[0]}' is {absent}.")
         return found[0]
 
 

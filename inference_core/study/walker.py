@@ -303,7 +303,11 @@ def _sort_fsl_mrs(results: Path, folders: list[Path], found: _Found) -> list[Pat
         if one.name == CONCENTRATIONS:
             for scaling in subfolders(one):
                 if scaling != amounts:
-                    what = "ratios to the internal reference" if scaling.name == "internal" else "the same amounts"
+                    what = (
+                        "ratios to the internal reference"
+                        if scaling.name == "internal"
+                        else "the same amounts on another scale"
+                    )
                     reason = f"it holds {what}; the maps in '{amounts.relative_to(results).as_posix()}' are taken"
                     found.unused.append(UnusedFile(scaling, reason))
         elif one.name in NO_MAPS:

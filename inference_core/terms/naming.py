@@ -194,7 +194,7 @@ def why_no_metabolite_map(name: str) -> str:
     (signal,) = signals
     total = next((total for total, parts in PARTS_OF_SUMS.items() if signal.name in parts), None)
     part = f" but a part of {total}" if total else ""
-    return f"{signal.name} is none of the network's metabolites ({', '.join(METABOLITES)}){part}"
+    return f"{signal.name} is none of the network's metabolites{part}"
 
 
 def shows_something_else(name: str) -> str:

@@ -81,6 +81,55 @@ def test_a_csv_is_read_by_row_and_column(tmp_path):
     assert fits.damaged_lines == 0
 
 
+@pytest.mark.parametrize(
+    ("separator", "encoding", "decimal"),
+    [
+        (",", "utf-8-sig", "."),
+        (";", "latin-1", ","),
+        (";", "utf-8-sig", "."),
+        ("\t", "utf-16", ","),
+        ("\t", "utf-8", "."),
+    ],
+)
+def test_a_csv_that_a_spreadsheet_saved_is_read_likewise(tmp_path, separator, encoding, decimal):
+    path = tmp_path / "slice1.csv"
+    text = csv_text({(1, 1): FIT, (2, 1): FIT}).replace(",", separator).replace(".", decimal)
+    path.write_bytes(text.encode(encoding))
+    fits = read_slice_csv(path)
+    assert fits.values == {(1, 1): FIT, (2, 1): FIT}
+    assert fits.damaged_lines == 0
+    assert read_lcmodel(tmp_path).concentrations["GPC+PCh"].tolist() == [[[332.324], [332.324]]]
+
+
+def test_a_table_that_says_less_than_it_holds_is_read_to_its_end(tmp_path):
+    path = tmp_path / "scan_sl1_1-1.table"
+    path.write_text(table_text(FIT).replace(f"{len(FIT) + 1} lines in", f"{len(FIT) - 1} lines in"))
+    assert read_fit(path).values == FIT
+    with pytest.warns(InputWarning, match="1 of LCModel's tables .* hold more lines than they say: all were read"):
+        maps = read_lcmodel(tmp_path)
+    assert maps.concentrations["GPC+PCh"].tolist() == [[[332.324]]]
+
+
+@pytest.mark.parametrize("missing", [1, 2])
+def test_a_table_with_fewer_lines_than_it_says_is_refused(tmp_path, missing):
+    path, text = tmp_path / "a.table", table_text(FIT)
+    lines = text.split("\n")
+    last = next(i for i, line in enumerate(lines) if "NAA+NAAG" in line)
+    path.write_text("\n".join(lines[: last + 1 - missing] + lines[last + 1 :]))
+    with pytest.raises(InputError, match="damaged or cut short"):
+        read_fit(path)
+
+
+def test_tables_whose_content_is_absent_are_no_failed_fits(folder):
+    target = ".git/annex/objects/x/y/z.table"
+    for column in (1, 2, 3):
+        path = folder / f"scan_sl1_2-{column}.table"
+        path.unlink()
+        path.symlink_to(target)
+    with pytest.raises(InputError, match=r"3 of LCModel's files .* are not there \('scan_sl1_2-1.table.*datalad get"):
+        read_lcmodel(folder)
+
+
 def test_a_csv_cut_short_keeps_its_complete_lines(tmp_path):
     path = tmp_path / "slice1.csv"
     path.write_text(csv_text({(1, 1): FIT, (2, 1): FIT})[:-30])
