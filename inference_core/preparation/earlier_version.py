@@ -65,7 +65,9 @@ def check_same_sources(found: Sources, place: Path) -> None:
     ]
     if not changed and (same_content or not earlier.sha256):
         return
-    what = f"its {changed[0]} was {_listed(earlier, changed[0])}" if changed else "no file has the content that it had"
+    what = "no file has the content that it had"
+    if changed:
+        what = f"its {changed[0]} {'were' if changed[0] == 'maps' else 'was'} {_listed(earlier, changed[0])}"
     raise InputError(
         f"'{place}' was made from other sources ({what}) and was left as it is: give this patient another name "
         "(--patient), or replace the earlier one (--replace)."

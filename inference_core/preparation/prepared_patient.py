@@ -15,7 +15,7 @@ from inference_core.preparation.holes import fill_holes
 from inference_core.preparation.quality_filter import BrainVoxels, Filtered, brain_voxels, filter_map
 from inference_core.preparation.settings import PreparationSettings
 from inference_core.preparation.slice_selection import select_slices
-from inference_core.study.map_sources import MetaboliteMap, PatientMaps, maps_from_images, maps_from_lcmodel
+from inference_core.study.map_sources import MetaboliteMap, PatientMaps, maps_from_images, maps_from_lcmodel, same_grid
 from inference_core.study.patient_files import UnusedFile
 from inference_core.study.patient_parts import PatientParts
 from inference_core.study.unused_maps import unused_images
@@ -64,7 +64,8 @@ class PreparedPatient:
 
     Attributes:
         parts: what it was made from.
-        sources: the file of each role: "T1", "FLAIR" and, where they were used, "mask", "map anatomy", "geometry".
+        sources: the file of each role: "T1", "FLAIR" and, where they were used, "mask", "mask of the maps",
+            "map anatomy", "geometry".
         anatomy: T1, FLAIR and mask.
         maps: one for each grid.
         warnings: what was warned of.
@@ -108,24 +109,50 @@ def _prepare(
 ) -> tuple[dict[str, Path], Anatomy, tuple[PreparedMaps, ...], tuple[UnusedFile, ...]]:
     # What is missing is found before what takes long.
     sources = {role: parts.single(role) for role in ("T1", "FLAIR")}
-    if len(parts.mask) > 1:
-        names = ", ".join(f"'{path}'" for path in parts.mask)
-        raise InputError(f"There are {len(parts.mask)} brain masks ({names}): leave one, or name it with --mask.")
-    if parts.mask:
-        sources["mask"] = parts.mask[0]
     if parts.map_anatomy is not None:
         sources["map anatomy"] = parts.map_anatomy
     read = _read_maps(parts, settings, sources)
-    images = {role: read_image(path, role) for role, path in sources.items() if role != "geometry"}
+    own_masks = _sort_masks(parts, read, sources)
+    images = {
+        role: read_image(path, role) for role, path in sources.items() if role not in ("geometry", "mask of the maps")
+    }
     t1, flair = (check_mri(images[role], role) for role in ("T1", "FLAIR"))
     check_names({role: sources[role].name for role in ("T1", "FLAIR")})
     check_contents({"T1": t1, "FLAIR": flair})
     anatomy = place_anatomy(t1, flair, images.get("mask"), images.get("map anatomy"), settings.register)
-    maps = tuple(_prepared_maps(one, anatomy.mask, settings) for one in read)
+    maps = tuple(_prepared_maps(one, anatomy.mask, settings, mask) for one, mask in zip(read, own_masks, strict=True))
     if not any(one.maps for one in maps):
         raise InputError("The quality filter leaves nothing of any metabolite: loosen its thresholds.")
     unused = (*parts.unused, *_unused_maps(parts, read, settings))
     return sources, anatomy, maps, unused
+
+
+def _sort_masks(parts: PatientParts, read: list[PatientMaps], sources: dict[str, Path]) -> list[sitk.Image | None]:
+    """For each grid of maps the mask on it, None if there is none; adds the T1's mask to the sources.
+
+    A mask on the grid of the maps, such as the one that a fit was limited to, tells which of their voxels count. It is
+    too coarse to strip the T1 with.
+
+    Raises:
+        InputError: if several masks are left for the T1, or lie on one grid.
+    """
+    own: list[sitk.Image | None] = [None] * len(read)
+    others = []
+    for path in parts.mask:
+        found = [i for i, one in enumerate(read) if same_grid(read_image(path, "mask"), one.image)]
+        for i in found:
+            if own[i] is not None:
+                raise InputError(f"There are several masks on the maps' grid, one of them '{path}': leave one.")
+            own[i] = read_image(path, "mask")
+            sources["mask of the maps"] = path
+        if not found:
+            others.append(path)
+    if len(others) > 1:
+        names = ", ".join(f"'{path}'" for path in others)
+        raise InputError(f"There are {len(others)} brain masks ({names}): leave one, or name it with --mask.")
+    if others:
+        sources["mask"] = others[0]
+    return own
 
 
 def _unused_maps(parts: PatientParts, read: list[PatientMaps], settings: PreparationSettings) -> list[UnusedFile]:
@@ -162,8 +189,10 @@ def _read_maps(parts: PatientParts, settings: PreparationSettings, sources: dict
     return maps
 
 
-def _prepared_maps(read: PatientMaps, mask: sitk.Image, settings: PreparationSettings) -> PreparedMaps:
-    """Filter the maps of one grid and select their slices."""
+def _prepared_maps(
+    read: PatientMaps, mask: sitk.Image, settings: PreparationSettings, own_mask: sitk.Image | None
+) -> PreparedMaps:
+    """Filter the maps of one grid and select their slices; `own_mask` is one on their grid."""
     first = next(iter(read.metabolites.values()))
     known = {role: getattr(first, role) is not None for role in ("snr", "fwhm")}
     for role, there in known.items():
@@ -174,6 +203,8 @@ def _prepared_maps(read: PatientMaps, mask: sitk.Image, settings: PreparationSet
                 stacklevel=3,
             )
     voxels = brain_voxels(mask, read.image, settings.thresholds.skull_mm)
+    if own_mask is not None:
+        voxels = voxels.within(sitk.GetArrayFromImage(own_mask) > 0)
     filtered = {name: filter_map(one, voxels, settings.thresholds) for name, one in read.metabolites.items()}
     slices = select_slices(np.stack([one.accepted for one in filtered.values()]), settings.slices)
     maps = {}

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from inference_core.errors import InputError
-from inference_core.study.patient_files import patient_place
+from inference_core.study.patient_files import UnusedFile, patient_place
 from inference_core.study.patient_parts import PatientParts
 from inference_core.study.walker import find_parts_in
 
@@ -55,9 +55,9 @@ def lone_patient(
         maps=found.maps,
         t1=(t1,),
         flair=(flair,),
-        mask=(mask,) if mask else (),
+        mask=(mask,) if mask else found.mask,
         map_anatomy=map_anatomy,
-        unused=found.unused,
+        unused=(*found.unused, *(UnusedFile(path, "--mask names another") for path in found.mask if mask)),
         folder=maps,
     )
 

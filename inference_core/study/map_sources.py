@@ -85,10 +85,15 @@ def maps_from_lcmodel(folder: Path, spar: Path | None = None, options: GeometryO
         options: likewise.
 
     Raises:
-        InputError: as these, or if none of the paper's metabolites was fitted.
+        InputError: as these, if none of the paper's metabolites was fitted, or if the voxels are one row.
     """
     read = read_lcmodel(folder)
     geometry = map_geometry(read.matrix, spar, options or GeometryOptions())
+    if min(geometry.size[:2]) == 1 < max(geometry.size[:2]):
+        raise InputError(
+            f"LCModel's output in '{folder}' is one row of {max(geometry.size[:2])} voxels, which does not tell where "
+            "they lie in a slice: fit with the matrix's ndrows and ndcols."
+        )
     snr, fwhm = (None if array is None else geometry.image(array) for array in (read.snr, read.fwhm))
     chosen = chosen_names(read.concentrations)
     if not chosen:
