@@ -8,6 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from inference_core.errors import InputError, InputWarning
+from inference_core.imaging.geometry import super_resolved_grid
 from inference_core.imaging.reading import check_mri, read_image
 from inference_core.imaging.roles import check_contents, check_names
 from inference_core.preparation.anatomy import Anatomy, place_anatomy
@@ -19,7 +20,7 @@ from inference_core.study.map_sources import MetaboliteMap, PatientMaps, maps_fr
 from inference_core.study.patient_files import UnusedFile
 from inference_core.study.patient_parts import PatientParts
 from inference_core.study.unused_maps import unused_images
-from inference_core.terms.conditions import METABOLITES
+from inference_core.terms.conditions import METABOLITES, check_resolution
 
 
 @dataclass(frozen=True)
@@ -202,6 +203,10 @@ def _prepared_maps(
                 InputWarning,
                 stacklevel=3,
             )
+    if read.resolution != "high":
+        # Said here already, before anybody waits for the result.
+        grid = super_resolved_grid(read.image)
+        check_resolution(grid.rows, grid.columns)
     voxels = brain_voxels(mask, read.image, settings.thresholds.skull_mm)
     if own_mask is not None:
         voxels = voxels.within(sitk.GetArrayFromImage(own_mask) > 0)

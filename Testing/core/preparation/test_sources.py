@@ -135,3 +135,47 @@ def test_another_examination_of_the_same_patient_needs_a_word(study, tmp_path, c
     assert prepare(*words, tmp_path / "out") == 1
     assert "its maps was" not in (output := capsys.readouterr().out)
     assert "its maps were" in output
+
+
+def test_whole_brain_maps_of_a_pipeline_are_prepared(patient, tmp_path, capsys, no_report):
+    """5 mm, 32 x 42 x 22, 4-D with a last axis of one volume, named as the MRSI pipelines do."""
+    image, t1, flair = patient(size=(32, 42, 22), spacing=(5.0, 5.0, 5.0))
+    folder = tmp_path / "study" / "sub-S001" / "ses-V1"
+    prefix = "sub-S001_ses-V1_space-orig"
+    for name, one in ((f"anat/{prefix[:-11]}_desc-brain_T1w", t1), (f"anat/{prefix[:-11]}_FLAIR", flair)):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        sitk.WriteImage(one, str(folder / f"{name}.nii.gz"))
+    brain = sitk.GetArrayFromImage(image) > 1
+    brain[:, :, :10] = False
+    filled = {
+        "met-NAANAAG_desc-signal": sitk.GetArrayFromImage(image),
+        "met-GluGln_desc-signal": sitk.GetArrayFromImage(image),
+        "met-NAANAAG_desc-crlb": np.full(brain.shape, 8.0),
+        "desc-snr": np.full(brain.shape, 10.0),
+        "desc-fwhm": np.full(brain.shape, 0.04),
+        "acq-conc_desc-brainmask": brain.astype(float),
+    }
+    (folder / "mrsi").mkdir()
+    for name, array in filled.items():
+        volume = sitk.GetImageFromArray(array.astype(np.float32))
+        volume.CopyInformation(image)
+        path = str(folder / "mrsi" / f"{prefix}_{name}_mrsi.nii.gz")
+        sitk.WriteImage(volume, path)
+        written = nibabel.load(path)
+        nibabel.save(nibabel.Nifti1Image(written.get_fdata(dtype=np.float32)[..., None], written.affine), path)
+    assert prepare(tmp_path / "study", tmp_path / "out") == 0
+    output = capsys.readouterr().out
+    assert "n = 42 is outside the trained range of 8 to 32" in output
+    assert "Glx is none of the network's metabolites" in output
+    assert output.count("is not used") == 1
+    mrsi = tmp_path / "out" / "sub-S001" / "ses-V1" / "mrsi"
+    name = "sub-S001_ses-V1_res-n42_desc-{}_NAA"
+    filtered = sitk.ReadImage(str(mrsi / f"{name.format('filtered')}.nii.gz"))
+    assert filtered.GetSize() == (32, 42, 22)
+    np.testing.assert_allclose(filtered.GetSpacing(), (5, 5, 5))
+    valid = array_of(mrsi / f"{name.format('valid')}.nii.gz") > 0
+    assert valid.any()
+    assert not (valid & ~brain).any()
+    about = json.loads((mrsi / f"{name.format('filtered')}.json").read_text())
+    assert about["NameInSource"] == "NAA+NAAG"
+    assert (array_of(mrsi / f"{name.format('crlb')}.nii.gz") == 8).all()
