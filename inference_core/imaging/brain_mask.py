@@ -4,11 +4,12 @@ import numpy as np
 import SimpleITK as sitk
 
 from inference_core.imaging.geometry import SuperResolvedGrid, resample_finer
+from inference_core.imaging.skull import shows_skull
 from inference_core.terms.conditions import SUPER_RESOLVED_MATRIX
 
-#: A T1 counts as skull-stripped if more than this share of its voxels is exactly 0 ...
+#: A T1 counts as skull-stripped if more than this share of its voxels is exactly 0, ...
 _BACKGROUND_SHARE = 0.2
-#: ... and if what is not 0 is no larger than this: heads with their skull are, brains are not.
+#: ... if what is not 0 is no larger than this (whole heads are, brains are not), and if it has no skull.
 _LARGEST_BRAIN_ML = 3000.0
 #: A voxel is brain if at least this share of it is.
 _BRAIN_SHARE = 0.5
@@ -26,7 +27,8 @@ def brain_mask_of_t1(t1: sitk.Image) -> sitk.Image | None:
     volume = np.count_nonzero(sitk.GetArrayViewFromImage(mask)) * float(np.prod(t1.GetSpacing())) / 1000
     if share <= _BACKGROUND_SHARE or volume > _LARGEST_BRAIN_ML:
         return None
-    return sitk.BinaryFillhole(mask)
+    mask = sitk.BinaryFillhole(mask)
+    return None if shows_skull(t1, mask) else mask
 
 
 def _block_mean(array: np.ndarray, factor: int) -> np.ndarray:
