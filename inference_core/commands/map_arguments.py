@@ -13,8 +13,10 @@ def map_files(given: Sequence[str]) -> dict[str, Path]:
     """Files of a patient's maps by metabolite, in the paper's order, from "NAA.nii.gz", "NAA=map1.nii.gz" and the like.
 
     Raises:
-        InputError: for a file whose name tells no metabolite, or two of one.
+        InputError: for a file whose name tells no metabolite, or two of one, or whose values do not compare between
+            voxels, see `fsl_mrs.check_comparable`.
     """
+    from inference_core.study.fsl_mrs import check_comparable
     from inference_core.terms.conditions import METABOLITES, resolve_metabolite
     from inference_core.terms.naming import guess_metabolite
 
@@ -31,6 +33,8 @@ def map_files(given: Sequence[str]) -> dict[str, Path]:
         if name in files:
             raise InputError(f"'{files[name]}' and '{path}' are both maps of {name}: leave one out.")
         files[name] = Path(path)
+    for path in files.values():
+        check_comparable(path)
     return {name: files[name] for name in METABOLITES if name in files}
 
 

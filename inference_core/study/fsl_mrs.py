@@ -77,6 +77,21 @@ def was_rescaled(results: Path) -> bool | None:
     return found.group(1) == "False" if found else None
 
 
+def check_comparable(path: Path) -> None:
+    """Refuse a file of raw concentrations that do not compare between voxels, as they lie in the results folder.
+
+    Raises:
+        InputError: if it is one.
+    """
+    path = path.absolute()
+    results = results_of(path)
+    if results is not None and is_raw(path) and was_rescaled(results):
+        raise InputError(
+            f"The map '{path}' holds raw concentrations of signals that fsl_mrsi scaled voxel by voxel: they do not "
+            "compare between voxels. Let `mrsi-superres prepare` scale them back, or fit with --h2o or --no_rescale."
+        )
+
+
 def on_one_scale(image: sitk.Image, path: Path, results: Path) -> sitk.Image:
     """A raw concentration in the units of the measured signal, the same in all voxels.
 

@@ -21,7 +21,8 @@ class UnusedFile:
 
     def sentence(self, folder: Path) -> str:
         """What is not used and why, with the path from the patient's folder."""
-        path = self.path.relative_to(folder) if self.path.is_relative_to(folder) else self.path
+        within = self.path != folder and self.path.is_relative_to(folder)
+        path = self.path.relative_to(folder) if within else self.path
         return f"'{path.as_posix()}' is not used: {self.reason}."
 
 

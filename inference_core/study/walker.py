@@ -146,15 +146,17 @@ def _search(folder: Path, study: Path, seen: set[Path]) -> list[PatientFiles]:
         anatomy = [path for entry in kinds if entry.name == ANATOMY for path in images_of(entry)]
         spectra = [path for entry in kinds if entry.name in SPECTROSCOPY for path in images_of(entry)]
         below = [one for entry in kinds if entry.name in SPECTROSCOPY for one in _unused_below(entry)]
+        fits = _fits(folder, [entry for entry in folders if entry not in kinds])
     except OSError as error:
         return [_patient(folder, study, [], [], problem=_unreadable(folder, error))]
+    passed_over = {*kinds, *(one.path for one in fits)}
     found = [
         patient
         for entry in folders
-        if entry not in kinds and entry.name not in NO_PATIENTS and not written_by(entry, _PROGRAM)
+        if entry not in passed_over and entry.name not in NO_PATIENTS and not written_by(entry, _PROGRAM)
         for patient in _search(entry, study, seen)
     ]
-    patient = _patient(folder, study, anatomy or loose, spectra or loose, below)
+    patient = _patient(folder, study, anatomy or loose, spectra or loose, [*below, *fits])
     if kinds:
         results_only = bool(spectra) and all(image_role(path).kind == "result" for path in spectra)
         has_spectroscopy = any(entry.name in SPECTROSCOPY for entry in kinds)
@@ -215,17 +217,36 @@ def _as_filtered(name: str) -> str | None:
     return name.replace("_desc-acquired_", "_desc-filtered_") if "_desc-acquired_" in name else None
 
 
-def _unused_below(folder: Path) -> Iterator[UnusedFile]:
-    """The folders in one of spectroscopy that hold maps or fits, which the batch does not look into."""
-    if lcmodel_files(folder):
-        yield UnusedFile(folder, f"it holds LCModel's output: {_FIT_FIRST}")
-    for one in subfolders(folder):
-        parts = _collect(one, set())
+def _fits(folder: Path, folders: list[Path]) -> list[UnusedFile]:
+    """A fit's results in a folder and in folders of it, which the batch does not read."""
+    found = [UnusedFile(folder, f"it holds LCModel's output: {_FIT_FIRST}")] if lcmodel_files(folder) else []
+    if is_results(folder):
+        names = (CONCENTRATIONS, *QUALITIES, *NO_MAPS)
+        found += [UnusedFile(one, f"it is of FSL-MRS's results: {_FIT_FIRST}") for one in folders if one.name in names]
+    for one in folders:
+        if _holds_anatomy(one):
+            # A patient's folder, with a fit in it.
+            continue
         if is_results(one):
-            yield UnusedFile(one, f"it holds results of FSL-MRS: {_FIT_FIRST}")
-        elif parts.lcmodel:
-            yield UnusedFile(one, f"it holds LCModel's output: {_FIT_FIRST}")
-        elif parts.maps and one.name != "other":
+            found.append(UnusedFile(one, f"it holds results of FSL-MRS: {_FIT_FIRST}"))
+        elif lcmodel_files(one):
+            found.append(UnusedFile(one, f"it holds LCModel's output: {_FIT_FIRST}"))
+    return found
+
+
+def _holds_anatomy(folder: Path) -> bool:
+    """Whether a folder holds a T1 or FLAIR itself, or in `anat`."""
+    anatomy = folder / ANATOMY
+    return anatomy.is_dir() or any(guess_mri(path.name) for path in images_of(folder))
+
+
+def _unused_below(folder: Path) -> Iterator[UnusedFile]:
+    """What lies in a folder of spectroscopy that the batch does not read: fits, and maps in folders of it."""
+    folders = subfolders(folder)
+    fits = _fits(folder, folders)
+    yield from fits
+    for one in folders:
+        if one.name != "other" and one not in {fit.path for fit in fits} and _collect(one, set()).maps:
             yield UnusedFile(one, f"a folder in '{folder.name}' is not looked into: move its maps up, or {_FIT_FIRST}")
 
 

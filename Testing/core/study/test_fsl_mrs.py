@@ -8,6 +8,7 @@ import SimpleITK as sitk
 from fsl_mrs_results import BASIS, FREQUENCY, write_results
 
 from inference_core.errors import InputError, InputWarning
+from inference_core.study.fsl_mrs import check_comparable
 from inference_core.study.map_sources import maps_from_images
 from inference_core.study.unused_maps import unused_images
 from inference_core.study.walker import find_parts_in
@@ -124,3 +125,12 @@ def test_damaged_signals_are_refused(results):
     path.write_bytes(b"nothing")
     with pytest.raises(InputError, match="can't be read as an image"):
         read(results)
+
+
+def test_raw_amounts_are_refused_where_nothing_scales_them_back(results, tmp_path):
+    with pytest.raises(InputError, match="scaled voxel by voxel: they do not compare"):
+        check_comparable(results / "concs" / "raw" / "NAA.nii.gz")
+    write_results(tmp_path / "other", rescaled=False, water=True)
+    for name in ("raw", "molality"):
+        check_comparable(tmp_path / "other" / "concs" / name / "NAA.nii.gz")
+    check_comparable(tmp_path / "NAA.nii.gz")

@@ -123,6 +123,20 @@ def test_fits_that_need_preparing_are_listed_for_the_batch(tmp_path):
     }
 
 
+def test_a_fit_in_a_flat_patients_folder_is_no_patient_of_its_own(tmp_path):
+    touch(tmp_path / "p", "T1.nii", "FLAIR.nii", "fit/concs/raw/NAA.nii.gz", "fit/qc/NAA_snr.nii.gz")
+    touch(tmp_path / "q", "T1.nii", "FLAIR.nii", "concs/raw/NAA.nii.gz", "qc/NAA_snr.nii.gz", "scan_sl1_1-1.table")
+    first, second = find_patients(tmp_path)
+    assert (first.name, second.name) == ("p", "q")
+    assert list(reasons(first, tmp_path / "p")) == ["fit"]
+    assert list(reasons(second, tmp_path)) == ["q", "q/concs", "q/qc"]
+    assert (
+        second.unused[0]
+        .sentence(second.folder)
+        .startswith(f"'{tmp_path.as_posix()}/q' is not used: it holds LCModel's")
+    )
+
+
 def test_what_this_program_writes_beside_maps_is_not_listed(tmp_path):
     touch(
         tmp_path / "sub-01" / "mrsi",
