@@ -92,9 +92,9 @@ def _patients(arguments: argparse.Namespace) -> list:
     from inference_core.errors import InputError
 
     if arguments.data:
-        from inference_core.research.data.study import StudyPatient, find_patients
+        from inference_core.research.data.study import StudyPatient, training_patients
 
-        patients = [StudyPatient(path) for path in find_patients(arguments.data)]
+        patients = [StudyPatient(path) for path in training_patients(arguments.data)]
     else:
         from inference_core.research.data.simulated import SimulatedSlices
 

@@ -39,6 +39,7 @@ class PatientFiles:
         maps: each metabolite map with its metabolite's paper name, in the order of their names.
         problem: why the folder could not be looked into, if so.
         unused: what looks like a map and is none of `maps`.
+        full_resolution: maps that training reads as ground truth, and what goes with them.
     """
 
     name: str
@@ -49,6 +50,7 @@ class PatientFiles:
     maps: tuple[tuple[Path, str], ...]
     problem: str = ""
     unused: tuple[UnusedFile, ...] = ()
+    full_resolution: tuple[Path, ...] = ()
 
     def single(self, role: str) -> Path:
         """The patient's only T1 or FLAIR.

@@ -164,7 +164,7 @@ def _search(folder: Path, study: Path, seen: set[Path]) -> list[PatientFiles]:
     else:
         incomplete = bool(patient.t1 and patient.flair)
     # A folder with patients below may hold images that are nobody's.
-    if patient.maps or (incomplete and not found):
+    if patient.maps or patient.full_resolution or (incomplete and not found):
         found.append(patient)
     return sorted(found, key=lambda one: one.name)
 
@@ -181,9 +181,9 @@ def _patient(
     name = folder.relative_to(study).as_posix() if folder != study else _own_name(folder, [*anatomy, *spectra])
     t1, flair = (tuple(path for path in anatomy if guess_mri(path.name) == role) for role in ("T1", "FLAIR"))
     maps, left_out = _maps(spectra, spectra is not anatomy)
-    return PatientFiles(
-        name, folder, patient_place(name), t1, flair, tuple(maps), problem, (*left_out, *(unused or ()))
-    )
+    full = tuple(path for path in spectra if _FULL_RESOLUTION.search(path.name))
+    left_out = (*left_out, *(unused or ()))
+    return PatientFiles(name, folder, patient_place(name), t1, flair, tuple(maps), problem, left_out, full)
 
 
 def _maps(images: list[Path], spectroscopy: bool) -> tuple[list[tuple[Path, str]], list[UnusedFile]]:
