@@ -137,6 +137,7 @@ def maps_from_images(
             FSL-MRS is lost.
     """
     groups: list[dict[tuple[str, str | None], tuple[Path, sitk.Image]]] = []
+    skipped: list[InputError] = []
     for path in paths:
         role = quality_role(path.name) or "concentration"
         named = named_signal(path.name)
@@ -146,6 +147,7 @@ def maps_from_images(
             image = sitk.Cast(with_slices_last(read_image(path, "map")), sitk.sitkFloat32)
         except InputError as error:
             warnings.warn(f"An image was skipped: {error}", InputWarning, stacklevel=2)
+            skipped.append(error)
             continue
         group = next((one for one in groups if same_grid(next(iter(one.values()))[1], image)), None)
         if group is None:
@@ -155,6 +157,8 @@ def maps_from_images(
             raise InputError(f"'{group[key][0]}' and '{path}' show the same by their names: leave one.")
         group[key] = path, image
     maps = [one for group in groups if (one := _of_group(group, frequency, spar)) is not None]
+    if not maps and skipped:
+        raise InputError(f"No map of the paper's metabolites could be read. The first: {skipped[0]}")
     if not maps:
         raise InputError(
             "No image is named for the amount of one of the paper's metabolites: name them such as NAA.nii.gz."

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inference_core.errors import InputError, InputWarning
+from inference_core.imaging.absent import absent_content
 from inference_core.study.lcmodel_table import LARGEST_INDEX, read_text
 
 _ENTRY = re.compile(r"^[ \t]*([\w.]+)[ \t]*:[ \t]*(.*?)[ \t\r]*$", re.MULTILINE | re.ASCII)
@@ -49,6 +50,8 @@ def read_spar(path: str | Path) -> Spar:
             since the file does not tell enough about those.
     """
     path = Path(path)
+    if absent := absent_content(path):
+        raise InputError(f"The file of the geometry '{path}' is {absent}.")
     if not path.is_file():
         raise InputError(f"The file of the geometry '{path}' does not exist: check the path.")
     entries = {key.casefold(): value.strip().strip('"') for key, value in _ENTRY.findall(read_text(path))}

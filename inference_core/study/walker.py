@@ -142,9 +142,8 @@ def _search(folder: Path, study: Path, seen: set[Path]) -> list[PatientFiles]:
     try:
         folders = subfolders(folder)
         kinds = [entry for entry in folders if entry.name in (ANATOMY, *SPECTROSCOPY)]
-        loose = [] if kinds else images_of(folder)
-        anatomy = [path for entry in kinds if entry.name == ANATOMY for path in images_of(entry)]
-        spectra = [path for entry in kinds if entry.name in SPECTROSCOPY for path in images_of(entry)]
+        loose = images_of(folder)
+        in_kinds = {entry.name: images_of(entry) for entry in kinds}
         below = [one for entry in kinds if entry.name in SPECTROSCOPY for one in _unused_below(entry)]
         fits = _fits(folder, [entry for entry in folders if entry not in kinds])
     except OSError as error:
@@ -156,10 +155,14 @@ def _search(folder: Path, study: Path, seen: set[Path]) -> list[PatientFiles]:
         if entry not in passed_over and entry.name not in NO_PATIENTS and not written_by(entry, _PROGRAM)
         for patient in _search(entry, study, seen)
     ]
-    patient = _patient(folder, study, anatomy or loose, spectra or loose, [*below, *fits])
+    has_spectroscopy = any(name in SPECTROSCOPY for name in in_kinds)
+    anatomy = in_kinds.get(ANATOMY, loose)
+    spectra = [path for name in SPECTROSCOPY for path in in_kinds.get(name, [])] if has_spectroscopy else loose
+    outside = [*in_kinds.get(ANATOMY, []), *(loose if has_spectroscopy else [])]
+    unused = [*below, *fits, *_outside_spectroscopy(outside)]
+    patient = _patient(folder, study, anatomy, spectra, has_spectroscopy, unused)
     if kinds:
         results_only = bool(spectra) and all(image_role(path).kind == "result" for path in spectra)
-        has_spectroscopy = any(entry.name in SPECTROSCOPY for entry in kinds)
         incomplete = bool(patient.t1 or patient.flair or (has_spectroscopy and not results_only))
     else:
         incomplete = bool(patient.t1 and patient.flair)
@@ -174,13 +177,14 @@ def _patient(
     study: Path,
     anatomy: list[Path],
     spectra: list[Path],
+    spectroscopy: bool = False,
     unused: list[UnusedFile] | None = None,
     problem: str = "",
 ) -> PatientFiles:
     """What a folder's images show."""
     name = folder.relative_to(study).as_posix() if folder != study else _own_name(folder, [*anatomy, *spectra])
     t1, flair = (tuple(path for path in anatomy if guess_mri(path.name) == role) for role in ("T1", "FLAIR"))
-    maps, left_out = _maps(spectra, spectra is not anatomy)
+    maps, left_out = _maps(spectra, spectroscopy)
     full = tuple(path for path in spectra if _FULL_RESOLUTION.search(path.name))
     left_out = (*left_out, *(unused or ()))
     return PatientFiles(name, folder, patient_place(name), t1, flair, tuple(maps), problem, left_out, full)
@@ -206,6 +210,13 @@ def _maps(images: list[Path], spectroscopy: bool) -> tuple[list[tuple[Path, str]
         elif _as_filtered(stem(path.name).casefold()) not in names:
             maps.append((path, signal.metabolite))
     return maps, unused
+
+
+def _outside_spectroscopy(images: list[Path]) -> list[UnusedFile]:
+    """Maps that lie where they are not looked for in a patient's folder that has one of spectroscopy, or in `anat`."""
+    reason = f"maps are looked for in the patient's folder '{SPECTROSCOPY[0]}'"
+    maps = (path for path in images if image_role(path, False).kind == "map")
+    return [UnusedFile(path, reason) for path in maps if not _FULL_RESOLUTION.search(path.name)]
 
 
 def _spelled(folded: str, signals: dict) -> str:

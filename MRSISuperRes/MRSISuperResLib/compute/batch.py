@@ -73,7 +73,7 @@ def summary(rows: list) -> str:
     counts = {status: sum(row.status == status for row in rows) for status in ("done", "skipped", "failed", "unused")}
     text = _("{done} done, {skipped} complete already, {failed} failed.")
     if counts["unused"]:
-        text += " " + _("{unused} files that look like maps are not used: the table says why.")
+        text += " " + _("Files that look like maps and are not used: {unused}; the table says why.")
     return text.format(**counts)
 
 

@@ -179,3 +179,22 @@ def test_whole_brain_maps_of_a_pipeline_are_prepared(patient, tmp_path, capsys, 
     about = json.loads((mrsi / f"{name.format('filtered')}.json").read_text())
     assert about["NameInSource"] == "NAA+NAAG"
     assert (array_of(mrsi / f"{name.format('crlb')}.nii.gz") == 8).all()
+
+
+def test_absent_content_is_named_and_no_other_part_is_lost(study, tmp_path, capsys, no_report):
+    folder = study / "sub-01"
+    for path in sorted((folder / "mrsi" / "fit" / "concs" / "raw").iterdir()):
+        if path.name in ("NAA.nii.gz", "Glu.nii.gz"):
+            path.unlink()
+            path.symlink_to("../../.git/annex/objects/1/2/x.nii.gz")
+    assert prepare(study, tmp_path / "out") == 0
+    output = capsys.readouterr().out
+    assert "'mrsi/fit/concs/raw/NAA.nii.gz' is not used: a link of git-annex to content that is not on this" in output
+    assert (tmp_path / "out/sub-01/mrsi/sub-01_res-n16_desc-filtered_tCho.nii.gz").is_file()
+    flair = folder / "anat" / "sub-01_FLAIR.nii.gz"
+    flair.unlink()
+    flair.symlink_to("../../.git/annex/objects/1/2/f.nii.gz")
+    assert prepare(study, tmp_path / "again") == 1
+    output = capsys.readouterr().out
+    assert "sub-01_FLAIR.nii.gz' is a link of git-annex to content that is not on this computer" in output
+    assert "There is no FLAIR" not in output

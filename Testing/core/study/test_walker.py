@@ -123,6 +123,23 @@ def test_fits_that_need_preparing_are_listed_for_the_batch(tmp_path):
     }
 
 
+def test_maps_and_mri_beside_the_folders_are_taken_or_listed(tmp_path):
+    touch(tmp_path / "p", "T1.nii", "FLAIR.nii", "T2w.nii", "mrsi/NAA.nii", "tCho.nii")
+    touch(tmp_path / "q", "anat/T1.nii", "anat/FLAIR.nii", "anat/Ins.nii", "NAA.nii", "Glx.nii", "dwi.nii")
+    first, second = find_patients(tmp_path)
+    assert [path.name for path in (first.single("T1"), first.single("FLAIR"), *dict(first.maps))] == [
+        "T1.nii",
+        "FLAIR.nii",
+        "NAA.nii",
+    ]
+    assert reasons(first, tmp_path / "p") == {"tCho.nii": "maps are looked for in the patient's folder 'mrsi'"}
+    assert [path.name for path, _ in second.maps] == ["NAA.nii"]
+    assert reasons(second, tmp_path / "q") == {
+        "Glx.nii": "Glx is none of the network's metabolites",
+        "anat/Ins.nii": "maps are looked for in the patient's folder 'mrsi'",
+    }
+
+
 def test_a_fit_in_a_flat_patients_folder_is_no_patient_of_its_own(tmp_path):
     touch(tmp_path / "p", "T1.nii", "FLAIR.nii", "fit/concs/raw/NAA.nii.gz", "fit/qc/NAA_snr.nii.gz")
     touch(tmp_path / "q", "T1.nii", "FLAIR.nii", "concs/raw/NAA.nii.gz", "qc/NAA_snr.nii.gz", "scan_sl1_1-1.table")
