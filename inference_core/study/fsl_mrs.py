@@ -24,6 +24,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from inference_core.errors import InputError
+from inference_core.imaging.absent import absent_content
 
 #: The folder of all scalings, and those that hold amounts; the first that is there is taken.
 CONCENTRATIONS = "concs"
@@ -127,6 +128,9 @@ def spectrometer_frequency(results: Path) -> float | None:
 def _signal_norm(results: Path) -> np.ndarray:
     """The norm of each voxel's measured signal, `(slice, row, column)` float64."""
     parts = [results / "fit" / f"{part}.nii.gz" for part in ("fit", "residual")]
+    for path in parts:
+        if absent := absent_content(path):
+            raise InputError(f"The signal '{path}', which tells the scale of raw concentrations, is {absent}.")
     if not all(path.is_file() for path in parts):
         raise InputError(
             f"The raw concentrations in '{results}' were scaled voxel by voxel (fsl_mrsi's default) and do not compare "

@@ -269,11 +269,11 @@ def _check_there(folder: Path) -> None:
     Raises:
         InputError: naming such files.
     """
-    absent = {
-        path: reason
-        for path in files_of(folder)
-        if _ending(path) in (".table", ".coord", ".csv") and (reason := absent_content(path))
-    }
+    files = files_of(folder)
+    voxels = [path for path in files if _ending(path) in (".table", ".coord")]
+    # What a .csv holds can't be told without its content.
+    slices = [path for path in files if _ending(path) == ".csv" and (not voxels or _SLICE.search(path.stem))]
+    absent = {path: reason for path in (*voxels, *slices) if (reason := absent_content(path))}
     if absent:
         names = ", ".join(f"'{path.name}'" for path in list(absent)[:_NAMED])
         more = f" and {len(absent) - _NAMED} more" if len(absent) > _NAMED else ""

@@ -103,9 +103,9 @@ _T1 = re.compile(
     r"(?<![a-z])(?:(?:uni|s?(?:3d)?)t1(?:w|n|weighted)?(?:3d)?|(?:me|t1)?mp-?rage|(?:ir)?-?f?spgr|bravo)(?![a-z0-9])"
 )
 _FLAIR = re.compile(r"(?<![a-z])(?:s?(?:3d)?(?:t2)?flair(?:3d)?|t2f|dark-?fluid|da-?fl)(?![a-z])")
-#: Words for contrast agent, maps of T1 and masks.
+#: Words for contrast agent, maps of T1, masks, and the inversions that an MP2RAGE is made of.
 _NOT_PLAIN_T1 = re.compile(
-    r"(?<![a-z])(?:t1(?:c|ce|gd|gad|km|post|map|rho)|c|ce|gd|gad|gado|gadolinium|km|post|postcontrast|map"
+    r"(?<![a-z])(?:t1(?:c|ce|gd|gad|km|post|map|rho)|c|ce|gd|gad|gado|gadolinium|km|post|postcontrast|map|inv-?[0-9]"
     r"|(?<!pre[ _\-])(?<!non[ _\-])(?<!no[ _\-])contrast)(?![a-z])"
 )
 _NOT_MRI = re.compile(r"(?<![a-z])(?:[a-z]*mask|seg|segmentation|label|labels|labelmap|lesion|lesions)(?![a-z])")

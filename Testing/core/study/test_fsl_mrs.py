@@ -104,6 +104,7 @@ def test_parts_alone_are_no_total(tmp_path):
     )
 
 
+@pytest.mark.filterwarnings("ignore::inference_core.errors.InputWarning")
 def test_raw_amounts_whose_scale_is_lost_are_refused(results):
     (results / "fit" / "residual.nii.gz").unlink()
     with pytest.raises(InputError, match=r"were scaled voxel by voxel .* do not compare between voxels\. Keep"):

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from inference_core.errors import InputError
 from inference_core.imaging.absent import absent_content
@@ -192,3 +194,64 @@ def test_parts_of_different_patients_are_refused(tmp_path):
 def test_a_path_that_names_nobody_needs_a_name():
     with pytest.raises(InputError, match="names the patient: give --patient"):
         name_of({"T1": Path("/data/anat/T1.nii")})
+
+
+#: Parts of paths that the walk looks at, and nonsense.
+NAMES = st.sampled_from(
+    [
+        *(
+            "sub-01",
+            "ses-1",
+            "anat",
+            "mrsi",
+            "mrs",
+            "derivatives",
+            ".git",
+            "fit",
+            "concs",
+            "raw",
+            "qc",
+            "uncertainties",
+        ),
+        *(
+            "internal",
+            "T1.nii.gz",
+            "FLAIR.nii",
+            "NAA.nii.gz",
+            "GPC+PCho.nii",
+            "NAA_sd.nii.gz",
+            "PCho_snr.nii.gz",
+            "x y",
+        ),
+        *("Glx.nii", "cho_cre.mha", "brain_mask.nii", "a_sl1_1-1.table", "slice1.csv", "scan.SPAR", "internal", "ü"),
+    ]
+)
+KINDS = st.sampled_from(["file", "folder", "circle", "absent"])
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(trees=st.lists(st.tuples(st.lists(NAMES, min_size=1, max_size=5), KINDS), max_size=14))
+def test_any_tree_is_walked_or_refused(trees, tmp_path_factory):
+    study = tmp_path_factory.mktemp("tree")
+    for parts, kind in trees:
+        path = study.joinpath(*parts)
+        try:
+            if kind == "folder":
+                path.mkdir(parents=True, exist_ok=True)
+            elif kind == "file":
+                touch(study, "/".join(parts))
+            else:
+                link(path, study if kind == "circle" else ANNEX)
+        except OSError:
+            # A file where this one needs a folder, or the other way round.
+            continue
+    for find in (find_patients, find_parts):
+        try:
+            found = find(study)
+        except InputError:
+            continue
+        assert len({one.name for one in found}) == len(found)
+        for one in found:
+            used = {*dict(one.maps)} if find is find_patients else {*one.maps}
+            assert not used & {left.path for left in one.unused}
+            assert all(left.reason for left in one.unused)

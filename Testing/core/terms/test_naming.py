@@ -145,6 +145,8 @@ def test_every_name_and_alias_is_found_anywhere(name, pattern):
         ),
         ("UNIT1|sub-01_UNIT1.nii.gz|sT1W_3D_TFE|3DT1|3D_T1w|BraTS-GLI-00000-000-t1n|IR-FSPGR", "T1"),
         ("BraTS-GLI-00000-000-t2f|3DFLAIR|s3D_FLAIR", "FLAIR"),
+        ("t1_mp2rage_sag_INV1|t1_mp2rage_sag_INV2|sub-01_inv-1_MP2RAGE", None),
+        ("t1_mp2rage_sag_UNI_Images", "T1"),
         ("BraTS-GLI-00000-000-t1c|BraTS-GLI-00000-000-t2w|3DT1c", None),
         ("T1_mask|FLAIR_seg|T1-FLAIR|T2w|T10|unflair|tCho|sub-T1_T2w|", None),
     ],
