@@ -75,13 +75,15 @@ def write_results(
     for name in (
         "p0",
         "p1",
-        *(f"{what}_group{i}" for what in ("combined_lw", "gamma", "shift") for i in range(groups)),
+        *(f"{what}_group{i}" for what in ("combined_lw", "gamma", "sigma", "shift") for i in range(groups)),
     ):
         _save(4.0 * there, folder / "nuisance" / f"{name}.nii.gz")
     for name, signal in (("fit", fit), ("residual", residual), ("baseline", 0 * fit)):
         _save_signal(signal, folder / "fit" / f"{name}.nii.gz")
     (folder / "misc").mkdir()
-    (folder / "misc" / "metabolite_groups.json").write_text("{}")
+    for name in ("metabolite_groups", "mrs_fit_parameters"):
+        (folder / "misc" / f"{name}.json").write_text("{}")
+    (folder / "fit_avg.png").write_bytes(b"\x89PNG")
     (folder / "options.txt").write_text(
         f"Namespace(data='mrsi.nii.gz', combine=None, no_conj_basis=False, no_rescale={not rescaled}, config=None)\n"
         "--------\nCommand Line Args:   --data mrsi.nii.gz --output fit\n"

@@ -9,6 +9,8 @@ from inference_core.terms.naming import is_image
 NO_PATIENTS = ("derivatives", "sourcedata", "code")
 #: Folders of a patient's anatomical images, and of its spectroscopy: BIDS calls the latter `mrs`.
 ANATOMY, SPECTROSCOPY = "anat", ("mrsi", "mrs")
+#: What this program calls itself in `dataset_description.json` of results, and of prepared studies.
+RESULTS, PREPARED = "MRSISuperRes", "MRSISuperRes prepare"
 
 
 def subfolders(folder: Path) -> list[Path]:
@@ -51,3 +53,8 @@ def written_by(folder: Path, *programs: str) -> bool:
     except (OSError, ValueError, KeyError, TypeError):
         # Not there, or not what this program writes there.
         return False
+
+
+def unreadable(folder: Path, error: OSError) -> str:
+    """A sentence for the user on a folder that can't be read."""
+    return f"The folder '{folder}' can't be read ({error.strerror}): check its permissions."
