@@ -93,22 +93,19 @@ def check_comparable(path: Path) -> None:
         )
 
 
-def on_one_scale(image: sitk.Image, path: Path, results: Path) -> sitk.Image:
+def on_one_scale(image: sitk.Image, path: Path, norm: np.ndarray) -> sitk.Image:
     """A raw concentration in the units of the measured signal, the same in all voxels.
 
     Args:
-        image: of concentrations of signals that were scaled to one norm, 3-D float32.
+        image: of concentrations of signals that were scaled to one norm, 3-D float32, with the file's axes.
         path: of the image, for errors.
-        results: the results folder.
+        norm: from `signal_norm`.
 
     Raises:
-        InputError: if the signals are missing or damaged, or on another grid.
+        InputError: if the signals are on another grid.
     """
-    norm = _signal_norm(results)
     if norm.shape != image.GetSize()[::-1]:
-        raise InputError(
-            f"The signals in '{results / 'fit'}' are on another grid than '{path}': keep each fit's results together."
-        )
+        raise InputError(f"'{path}' is on another grid than the fitted signals: keep each fit's results together.")
     scaled = sitk.GetImageFromArray(sitk.GetArrayFromImage(image) * (norm / _NORM).astype(np.float32))
     scaled.CopyInformation(image)
     return scaled
@@ -125,8 +122,12 @@ def spectrometer_frequency(results: Path) -> float | None:
     return frequency if np.isfinite(frequency) and frequency > 0 else None
 
 
-def _signal_norm(results: Path) -> np.ndarray:
-    """The norm of each voxel's measured signal, `(slice, row, column)` float64."""
+def signal_norm(results: Path) -> np.ndarray:
+    """The norm of each voxel's measured signal, `(slice, row, column)`, the sum of fit and residual.
+
+    Raises:
+        InputError: if the signals are missing or damaged.
+    """
     parts = [results / "fit" / f"{part}.nii.gz" for part in ("fit", "residual")]
     for path in parts:
         if absent := absent_content(path):

@@ -1,7 +1,7 @@
 """A patient's metabolite maps with what is known of their quality, from LCModel's output or from images."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,14 @@ from inference_core.errors import InputError, InputWarning
 from inference_core.imaging.reading import read_image
 from inference_core.imaging.slice_axis import with_slices_last
 from inference_core.study.fit_quality import ImagesByRole, in_ppm, quality_of
-from inference_core.study.fsl_mrs import is_raw, on_one_scale, results_of, spectrometer_frequency, was_rescaled
+from inference_core.study.fsl_mrs import (
+    is_raw,
+    on_one_scale,
+    results_of,
+    signal_norm,
+    spectrometer_frequency,
+    was_rescaled,
+)
 from inference_core.study.geometry_sources import GeometryOptions, map_geometry
 from inference_core.study.lcmodel import read_lcmodel
 from inference_core.study.metabolite_names import chosen_names, named_signal, quality_role
@@ -138,6 +145,7 @@ def maps_from_images(
     """
     groups: list[dict[tuple[str, str | None], tuple[Path, sitk.Image]]] = []
     skipped: list[InputError] = []
+    raw_amounts, notes = _RawAmounts(), {}
     for path in paths:
         role = quality_role(path.name) or "concentration"
         named = named_signal(path.name)
@@ -149,6 +157,7 @@ def maps_from_images(
             warnings.warn(f"An image was skipped: {error}", InputWarning, stacklevel=2)
             skipped.append(error)
             continue
+        image, note = raw_amounts.scaled(image, path) if role == "concentration" else (image, "")
         group = next((one for one in groups if same_grid(next(iter(one.values()))[1], image)), None)
         if group is None:
             groups.append(group := {})
@@ -156,7 +165,8 @@ def maps_from_images(
         if key in group:
             raise InputError(f"'{group[key][0]}' and '{path}' show the same by their names: leave one.")
         group[key] = path, image
-    maps = [one for group in groups if (one := _of_group(group, frequency, spar)) is not None]
+        notes[path] = note
+    maps = [one for group in groups if (one := _of_group(group, notes, frequency, spar)) is not None]
     if not maps and skipped:
         raise InputError(f"No map of the paper's metabolites could be read. The first: {skipped[0]}")
     if not maps:
@@ -166,8 +176,10 @@ def maps_from_images(
     return maps
 
 
-def _of_group(images: ImagesByRole, frequency: float | None, spar: Path | None) -> PatientMaps | None:
-    """The maps that images on one grid show; None if they only show qualities."""
+def _of_group(
+    images: ImagesByRole, notes: Mapping[Path, str], frequency: float | None, spar: Path | None
+) -> PatientMaps | None:
+    """The maps that images on one grid show, with what was done to them; None if they only show qualities."""
     names = [name for role, name in images if role == "concentration"]
     chosen = chosen_names(names)
     if not chosen:
@@ -180,9 +192,8 @@ def _of_group(images: ImagesByRole, frequency: float | None, spar: Path | None) 
         path, image = images["concentration", name]
         quality = quality_of(name, images)
         fwhm = quality.fwhm and in_ppm(quality.fwhm, frequency)
-        amount, note = _comparable(image, path)
         files = (path, *quality.files)
-        return MetaboliteMap(amount, quality.crlb, quality.snr, fwhm, name, path, files, quality.note, note)
+        return MetaboliteMap(image, quality.crlb, quality.snr, fwhm, name, path, files, quality.note, notes[path])
 
     others = [name for name in names if name not in chosen.values()]
     return PatientMaps(
@@ -192,23 +203,33 @@ def _of_group(images: ImagesByRole, frequency: float | None, spar: Path | None) 
     )
 
 
-def _comparable(image: sitk.Image, path: Path) -> tuple[sitk.Image, str]:
-    """An amount on a scale that all voxels share, and what was done to it; "" for nothing."""
-    results = results_of(path)
-    if results is None or not is_raw(path) or (rescaled := was_rescaled(results)) is False:
-        return image, ""
-    if rescaled is None and not (results / "fit").is_dir():
-        warnings.warn(
-            f"The raw concentrations in '{results}' may be scaled voxel by voxel, as fsl_mrsi does by default, and "
-            "then do not compare between voxels: keep its options.txt and folder fit beside them.",
-            InputWarning,
-            stacklevel=4,
-        )
-        return image, ""
-    note = (
-        "fsl_mrsi scaled each voxel's signal by its norm; the amounts were scaled back to the measured signal's units."
-    )
-    return on_one_scale(image, path, results), note
+class _RawAmounts:
+    """Raw concentrations of FSL-MRS on a scale that all voxels share; a folder's signals are read once."""
+
+    def __init__(self):
+        self._norms: dict[Path, np.ndarray] = {}
+
+    def scaled(self, image: sitk.Image, path: Path) -> tuple[sitk.Image, str]:
+        """An amount on one scale, and what was done to it; "" for nothing.
+
+        Raises:
+            InputError: if its scale is lost.
+        """
+        results = results_of(path)
+        if results is None or not is_raw(path) or (rescaled := was_rescaled(results)) is False:
+            return image, ""
+        if rescaled is None and not (results / "fit").is_dir():
+            warnings.warn(
+                f"The raw concentrations in '{results}' may be scaled voxel by voxel, as fsl_mrsi does by default, and "
+                "then do not compare between voxels: keep its options.txt and folder fit beside them.",
+                InputWarning,
+                stacklevel=3,
+            )
+            return image, ""
+        if results not in self._norms:
+            self._norms[results] = signal_norm(results)
+        note = "fsl_mrsi scaled each voxel's signal by its norm; the amounts were scaled back to the measured signal's"
+        return on_one_scale(image, path, self._norms[results]), f"{note} units."
 
 
 def same_grid(one: sitk.Image, other: sitk.Image) -> bool:
