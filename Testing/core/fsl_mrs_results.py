@@ -28,7 +28,14 @@ def true_map(shape=(16, 16, 2)) -> np.ndarray:
 
 
 def write_results(
-    folder: Path, *, rescaled: bool = True, water: bool = False, combine=COMBINED, groups: int = 2, amounts=None
+    folder: Path,
+    *,
+    rescaled: bool = True,
+    water: bool = False,
+    combine=COMBINED,
+    groups: int = 2,
+    amounts=None,
+    affine=AFFINE,
 ) -> np.ndarray:
     """Write a results folder.
 
@@ -39,6 +46,7 @@ def write_results(
         combine: sums, the names of their parts joined by "+".
         groups: of metabolites with a line shape of their own.
         amounts: `true_map` if None.
+        affine: of every image, RAS mm.
 
     Returns:
         The true map.
@@ -66,20 +74,20 @@ def write_results(
         scalings |= {"molarity": lambda one: 2 * one, "molality": lambda one: 2.5 * one}
     for scaling, scaled in scalings.items():
         for name, one in concentrations.items():
-            _save(scaled(one), folder / "concs" / scaling / f"{name}.nii.gz")
+            _save(scaled(one), folder / "concs" / scaling / f"{name}.nii.gz", affine)
     for name in concentrations:
-        _save(np.where(there, 8.0, 0), folder / "uncertainties" / f"{name}_sd.nii.gz")
+        _save(np.where(there, 8.0, 0), folder / "uncertainties" / f"{name}_sd.nii.gz", affine)
     for name, share in BASIS.items():
-        _save(5 * share * there, folder / "qc" / f"{name}_snr.nii.gz")
-        _save((6 + share / 10) * there, folder / "qc" / f"{name}_fwhm.nii.gz")
+        _save(5 * share * there, folder / "qc" / f"{name}_snr.nii.gz", affine)
+        _save((6 + share / 10) * there, folder / "qc" / f"{name}_fwhm.nii.gz", affine)
     for name in (
         "p0",
         "p1",
         *(f"{what}_group{i}" for what in ("combined_lw", "gamma", "sigma", "shift") for i in range(groups)),
     ):
-        _save(4.0 * there, folder / "nuisance" / f"{name}.nii.gz")
+        _save(4.0 * there, folder / "nuisance" / f"{name}.nii.gz", affine)
     for name, signal in (("fit", fit), ("residual", residual), ("baseline", 0 * fit)):
-        _save_signal(signal, folder / "fit" / f"{name}.nii.gz")
+        _save_signal(signal, folder / "fit" / f"{name}.nii.gz", affine)
     (folder / "misc").mkdir()
     for name in ("metabolite_groups", "mrs_fit_parameters"):
         (folder / "misc" / f"{name}.json").write_text("{}")
@@ -91,14 +99,14 @@ def write_results(
     return amounts
 
 
-def _save(array: np.ndarray, path: Path) -> None:
+def _save(array: np.ndarray, path: Path, affine: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    nibabel.save(nibabel.Nifti1Image(array.astype(float), AFFINE), path)
+    nibabel.save(nibabel.Nifti1Image(array.astype(float), affine), path)
 
 
-def _save_signal(signal: np.ndarray, path: Path) -> None:
+def _save_signal(signal: np.ndarray, path: Path, affine: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    image = nibabel.Nifti2Image(signal.astype(np.complex64), AFFINE)
+    image = nibabel.Nifti2Image(signal.astype(np.complex64), affine)
     about = json.dumps({"SpectrometerFrequency": [FREQUENCY], "ResonantNucleus": ["1H"]}).encode()
     image.header.extensions.append(nibabel.nifti1.Nifti1Extension(44, about))
     nibabel.save(image, path)

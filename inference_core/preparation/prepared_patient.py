@@ -1,5 +1,6 @@
 """One patient from parts to what is written: anatomy in the map's space, each map, and what became of its voxels."""
 
+import contextlib
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from inference_core.errors import InputError, InputWarning
 from inference_core.imaging.geometry import super_resolved_grid
 from inference_core.imaging.reading import check_mri, read_image
 from inference_core.imaging.roles import check_contents, check_names
+from inference_core.imaging.slice_axis import with_slices_last
 from inference_core.preparation.anatomy import Anatomy, place_anatomy
 from inference_core.preparation.holes import fill_holes
 from inference_core.preparation.quality_filter import BrainVoxels, Filtered, brain_voxels, filter_map
@@ -140,11 +142,12 @@ def _sort_masks(parts: PatientParts, read: list[PatientMaps], sources: dict[str,
     own: list[sitk.Image | None] = [None] * len(read)
     others = []
     for path in parts.mask:
-        found = [i for i, one in enumerate(read) if same_grid(read_image(path, "mask"), one.image)]
+        mask = read_image(path, "mask")
+        found = [i for i, one in enumerate(read) if _on_grid(mask, one.image) is not None]
         for i in found:
             if own[i] is not None:
                 raise InputError(f"There are several masks on the maps' grid, one of them '{path}': leave one.")
-            own[i] = read_image(path, "mask")
+            own[i] = _on_grid(mask, read[i].image)
             sources["mask of the maps"] = path
         if not found:
             others.append(path)
@@ -154,6 +157,17 @@ def _sort_masks(parts: PatientParts, read: list[PatientMaps], sources: dict[str,
     if others:
         sources["mask"] = others[0]
     return own
+
+
+def _on_grid(mask: sitk.Image, image: sitk.Image) -> sitk.Image | None:
+    """A mask that lies on a map's grid, with its slices along the same axis; None for other masks."""
+    if sorted(mask.GetSize()) != sorted(image.GetSize()):
+        return None
+    # Said of the map already; with unclear axes they are compared as they are.
+    with warnings.catch_warnings(), contextlib.suppress(InputError):
+        warnings.simplefilter("ignore", InputWarning)
+        mask = with_slices_last(mask)
+    return mask if same_grid(mask, image) else None
 
 
 def _unused_maps(parts: PatientParts, read: list[PatientMaps], settings: PreparationSettings) -> list[UnusedFile]:

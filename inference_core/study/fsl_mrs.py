@@ -44,6 +44,10 @@ _NO_RESCALE = re.compile(r"\bno_rescale=(True|False)\b")
 _NIFTI_MRS = 44
 
 
+class LostScaleError(InputError):
+    """Raw concentrations can't be brought to one scale: none of them can be taken."""
+
+
 def is_results(folder: Path) -> bool:
     """Whether a folder holds fsl_mrsi's results: concentrations in one of its scalings.
 
@@ -102,10 +106,10 @@ def on_one_scale(image: sitk.Image, path: Path, norm: np.ndarray) -> sitk.Image:
         norm: from `signal_norm`.
 
     Raises:
-        InputError: if the signals are on another grid.
+        LostScaleError: if the signals are on another grid.
     """
     if norm.shape != image.GetSize()[::-1]:
-        raise InputError(f"'{path}' is on another grid than the fitted signals: keep each fit's results together.")
+        raise LostScaleError(f"'{path}' is on another grid than the fitted signals: keep each fit's results together.")
     scaled = sitk.GetImageFromArray(sitk.GetArrayFromImage(image) * (norm / _NORM).astype(np.float32))
     scaled.CopyInformation(image)
     return scaled
@@ -126,14 +130,14 @@ def signal_norm(results: Path) -> np.ndarray:
     """The norm of each voxel's measured signal, `(slice, row, column)`, the sum of fit and residual.
 
     Raises:
-        InputError: if the signals are missing or damaged.
+        LostScaleError: if the signals are missing or damaged.
     """
     parts = [results / "fit" / f"{part}.nii.gz" for part in ("fit", "residual")]
     for path in parts:
         if absent := absent_content(path):
-            raise InputError(f"The signal '{path}', which tells the scale of raw concentrations, is {absent}.")
+            raise LostScaleError(f"The signal '{path}', which tells the scale of raw concentrations, is {absent}.")
     if not all(path.is_file() for path in parts):
-        raise InputError(
+        raise LostScaleError(
             f"The raw concentrations in '{results}' were scaled voxel by voxel (fsl_mrsi's default) and do not compare "
             "between voxels. Keep fit/fit.nii.gz and fit/residual.nii.gz beside them, which tell the scale, or fit "
             "with --h2o or --no_rescale."
@@ -143,7 +147,7 @@ def signal_norm(results: Path) -> np.ndarray:
         signal = np.asanyarray(_load(parts[0]).dataobj).copy()
         signal += np.asarray(_load(parts[1]).dataobj)
     except (OSError, EOFError, ValueError) as error:
-        raise InputError(
+        raise LostScaleError(
             f"The signals in '{results / 'fit'}' can't be read ({error}): check that the files are complete."
         ) from error
     return np.linalg.norm(signal, axis=-1).T
@@ -153,13 +157,15 @@ def _load(path: Path):
     """A NIfTI-MRS file, which is NIfTI-2 of complex numbers: ITK reads neither.
 
     Raises:
-        InputError: if nibabel is missing, or the file is no NIfTI.
+        LostScaleError: if nibabel is missing, or the file is no NIfTI.
     """
     try:
         import nibabel
     except ImportError as error:
-        raise InputError("FSL-MRS's signals are read by nibabel: install mrsi-superres[prepare].") from error
+        raise LostScaleError("FSL-MRS's signals are read by nibabel: install mrsi-superres[prepare].") from error
     try:
         return nibabel.load(path)
     except (OSError, nibabel.filebasedimages.ImageFileError) as error:
-        raise InputError(f"'{path}' can't be read as an image ({error}): check that the file is complete.") from error
+        raise LostScaleError(
+            f"'{path}' can't be read as an image ({error}): check that the file is complete."
+        ) from error

@@ -13,6 +13,7 @@ from inference_core.imaging.reading import read_image
 from inference_core.imaging.slice_axis import with_slices_last
 from inference_core.study.fit_quality import ImagesByRole, in_ppm, quality_of
 from inference_core.study.fsl_mrs import (
+    LostScaleError,
     is_raw,
     on_one_scale,
     results_of,
@@ -151,13 +152,19 @@ def maps_from_images(
         named = named_signal(path.name)
         if named is None and (role in ("concentration", "crlb") or named_signals(path.name)):
             continue
+        note = ""
         try:
-            image = sitk.Cast(with_slices_last(read_image(path, "map")), sitk.sitkFloat32)
+            image = sitk.Cast(read_image(path, "map"), sitk.sitkFloat32)
+            if role == "concentration":
+                # While the axes are those of the file, as the signals' are.
+                image, note = raw_amounts.scaled(image, path)
+            image = with_slices_last(image)
+        except LostScaleError:
+            raise
         except InputError as error:
             warnings.warn(f"An image was skipped: {error}", InputWarning, stacklevel=2)
             skipped.append(error)
             continue
-        image, note = raw_amounts.scaled(image, path) if role == "concentration" else (image, "")
         group = next((one for one in groups if same_grid(next(iter(one.values()))[1], image)), None)
         if group is None:
             groups.append(group := {})

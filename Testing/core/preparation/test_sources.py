@@ -73,7 +73,7 @@ def test_fsl_mrs_results_are_prepared(study, tmp_path, capsys):
     assert quality["Note"].startswith("SNR is the sum of that of GPC and PCh")
     page = (tmp_path / "out" / "sub-01.html").read_text(encoding="utf-8")
     assert "<h2>Not used</h2>" in page
-    assert "Lac is none of the network&#39;s metabolites" in page
+    assert "Lac is none of the network's metabolites" in page
 
 
 def test_the_mask_of_a_fit_limits_the_maps_and_strips_no_t1(study, tmp_path, no_report):

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from fsl_mrs_results import BASIS, FREQUENCY, write_results
+from fsl_mrs_results import BASIS, FREQUENCY, true_map, write_results
 
 from inference_core.errors import InputError, InputWarning
 from inference_core.study.fsl_mrs import check_comparable
@@ -44,6 +44,17 @@ def test_raw_amounts_are_brought_back_to_one_scale(results, tmp_path):
     # What the files hold is flat.
     raw = array_of(sitk.ReadImage(str(results / "concs/raw/NAA.nii.gz")))[truth > 0]
     assert raw.std() < 0.02 * raw.mean()
+
+
+def test_amounts_whose_slices_lie_along_another_axis_are_scaled_likewise(tmp_path):
+    # Slices along the first axis: 3 x 14 x 14 voxels of 15 x 14 x 14 mm.
+    affine = np.array([[0, -14.0, 0, 105], [0, 0, -14, 105], [15, 0, 0, -8], [0, 0, 0, 1]])
+    amounts = np.moveaxis(true_map((14, 14, 3)), 2, 0)
+    write_results(tmp_path / "fit", amounts=amounts, affine=affine)
+    with pytest.warns(InputWarning, match="axes were reordered, to 14 x 14 x 3 voxels"):
+        maps = read(tmp_path / "fit")
+    values, truth = array_of(maps.metabolites["tCho"].concentration), true_map((14, 14, 3)).T
+    assert np.corrcoef(values[truth > 0], truth[truth > 0])[0, 1] > 0.999
 
 
 def test_amounts_scaled_by_water_are_taken_where_they_are(tmp_path):
