@@ -130,8 +130,10 @@ def test_stale_slices_are_made_again(patients, tmp_path):
 def test_simulated_slices_depend_on_seed_count_and_simulator():
     one = SimulatedSlices(3, 8)
     assert one.name != SimulatedSlices(3, 4).name != SimulatedSlices(4, 4).name
-    assert one.origin()["simulator"] == code_fingerprint("conditions.py", "data/simulated.py", "phantom")
-    assert code_fingerprint("phantom") != code_fingerprint("phantom/anatomy.py") != code_fingerprint("geometry.py")
+    simulator = "terms/conditions.py", "research/data/simulated.py", "research/phantom"
+    assert one.origin()["simulator"] == code_fingerprint(*simulator)
+    anatomy, geometry = "research/phantom/anatomy.py", "imaging/geometry.py"
+    assert code_fingerprint("research/phantom") != code_fingerprint(anatomy) != code_fingerprint(geometry)
 
 
 @pytest.fixture
@@ -192,7 +194,7 @@ for count in (4, 32):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="peak memory is measured with POSIX's resource module")
 def test_memory_does_not_grow_with_the_cohort(tmp_path):
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"}
     result = subprocess.run(
         [sys.executable, "-c", _PEAK, str(tmp_path)], env=environment, check=True, capture_output=True, text=True
     )
