@@ -132,7 +132,7 @@ def maps_from_images(
     one scale, see `fsl_mrs.on_one_scale`.
 
     Args:
-        paths: of the images, in any format that SimpleITK reads.
+        paths: of the images, in any format that `read_image` knows.
         frequency: of the transmitter, MHz, for linewidths in Hz.
         spar: what tells the frequency otherwise.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from inference_core.terms.conditions import METABOLITE_ALIASES, METABOLITES
 
-#: Endings of image files that SimpleITK reads; of two-part formats, that of the header.
+#: Endings of image files that are read; of two-part formats, that of the header.
 IMAGE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".hdr", ".mnc", ".gipl.gz", ".gipl")
 
 #: Spellings in files beside LCModel's, of signals that stand for the paper's metabolites: words, and sums that lost
