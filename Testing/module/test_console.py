@@ -1,5 +1,6 @@
 """The manual's examples for Slicer's Python console, word for word; and what they promise."""
 
+import gzip
 import re
 import shutil
 import sys
@@ -100,6 +101,40 @@ def test_a_path_is_loaded_where_a_node_belongs(console, tmp_path):
     node = logic.superResolve("tCho.nii.gz", tmp_path / "T1.nii.gz", "FLAIR.nii.gz")
     assert node.GetAttribute("MRSISuperRes.Metabolite") == "tCho"
     assert node.GetAttribute("MRSISuperRes.T1") == "T1"
+
+
+def test_a_path_is_placed_by_its_sform_as_the_commands_do(console, tmp_path, capsys):
+    import nibabel as nib
+
+    logic = console["MRSISuperResLogic"]()
+    expected = slicer.util.arrayFromVolume(logic.superResolve("tCho.nii.gz", "T1.nii.gz", "FLAIR.nii.gz")).copy()
+    for name in ("T1", "FLAIR"):
+        image = nib.load(tmp_path / f"{name}.nii.gz")
+        moved = nib.Nifti1Image(np.asarray(image.dataobj), None, image.header)
+        moved.set_sform(image.affine, 2)
+        away = image.affine.copy()
+        away[0, 3] += 20
+        moved.set_qform(away, 1)
+        nib.save(moved, tmp_path / f"{name}_moved.nii.gz")
+    capsys.readouterr()
+    node = logic.superResolve("tCho.nii.gz", "T1_moved.nii.gz", "FLAIR_moved.nii.gz")
+    np.testing.assert_allclose(slicer.util.arrayFromVolume(node), expected, atol=1e-4)
+    said = capsys.readouterr().out
+    assert (
+        "T1_moved: The sform (code 2) and the qform (code 1) of the T1 'T1_moved.nii.gz' place it 20 mm apart" in said
+    )
+    assert "loaded by the qform" not in said
+
+
+def test_a_path_of_a_file_that_was_cut_is_refused(console, tmp_path):
+    from inference_core.errors import InputError
+
+    content = gzip.decompress((tmp_path / "T1.nii.gz").read_bytes())
+    (tmp_path / "cut.nii").write_bytes(content[:-1000])
+    before = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
+    with pytest.raises(InputError, match=r"bytes that its header says|can't be read as a volume"):
+        console["MRSISuperResLogic"]().superResolve("tCho.nii.gz", "cut.nii", "FLAIR.nii.gz")
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == before
 
 
 @pytest.mark.parametrize(

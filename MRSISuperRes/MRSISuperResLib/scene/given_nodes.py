@@ -4,9 +4,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+import SimpleITK as sitk
 import slicer
+import vtk
 
-from inference_core.errors import InputError
+from inference_core.errors import InputError, collected_warnings
+from inference_core.imaging.reading import read_image
+from MRSISuperResLib.scene.volumes import matrix_of, vtk_matrix_of
+
+#: Matrices of one place agree within this, in mm: headers are rounded.
+_SAME_PLACE = 1e-3
+_RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 class GivenNodes:
@@ -23,9 +32,12 @@ class GivenNodes:
             role: what it is for, such as "T1".
 
         Raises:
-            InputError: for anything else, and for a file that can't be read.
+            InputError: for anything else, and for a file that can't be read, or that the commands would refuse.
         """
-        return self._node(given, role, "volume", lambda path: slicer.util.loadVolume(path, {"show": False}))
+        node = self._node(given, role, "volume", lambda path: slicer.util.loadVolume(path, {"show": False}))
+        if node is not None and node is not given:
+            _as_the_core_reads_it(node, Path(given).expanduser(), role)
+        return node
 
     def segmentation(self, given, role: str):
         """A segmentation node; as `volume`, of a segmentation or label image."""
@@ -45,6 +57,27 @@ class GivenNodes:
             raise InputError(f"The {role} '{given}' can't be read as a {kind}: give another file.") from error
         self.loaded.append(node)
         return node
+
+
+def _as_the_core_reads_it(node, path: Path, role: str) -> None:
+    """Give a loaded volume the place and values that the commands would take from its file.
+
+    Slicer takes the qform of many NIfTI files whose sform tells where they were registered to.
+    """
+    with collected_warnings() as notices:
+        image = read_image(path, role)
+    for notice in notices:
+        print(f"{node.GetName()}: {notice}")
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
+    matrix[:3, 3] = image.GetOrigin()
+    loaded = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(loaded)
+    if not np.allclose(_RAS_TO_LPS @ matrix_of(loaded), matrix, rtol=0, atol=_SAME_PLACE):
+        node.SetIJKToRASMatrix(vtk_matrix_of(_RAS_TO_LPS @ matrix))
+    array = sitk.GetArrayFromImage(image)
+    if not np.array_equal(slicer.util.arrayFromVolume(node), array, equal_nan=array.dtype.kind == "f"):
+        slicer.util.updateVolumeFromArray(node, array)
 
 
 @contextmanager
