@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from inference_core.errors import InputWarning
+from inference_core.errors import InputError, InputWarning
 from inference_core.imaging.file_bytes import beginning, check_size, content
 from inference_core.imaging.nifti_header import LARGEST_HEADER, NiftiHeader, read_header
 from inference_core.imaging.place import (
@@ -19,6 +19,7 @@ from inference_core.imaging.place import (
     disagreement,
     largest_shift,
     mark_without_place,
+    no_place_message,
     upright,
 )
 from inference_core.imaging.unreadable import NoVolume, Unreadable, kind_problem
@@ -74,6 +75,33 @@ def read_nifti(path: Path, role: str) -> sitk.Image:
     image = sitk.GetImageFromArray(_values(raw, header))
     _place(image, header, role)
     return image
+
+
+def check_itk_place(path: Path, role: str) -> None:
+    """Refuse a file that ITK, which Slicer loads with, would not place as this program does.
+
+    Args:
+        path: of the file, of any format.
+        role: what to call the image.
+
+    Raises:
+        InputError: if it is a NIfTI file that tells no place, or two of which ITK takes the qform.
+    """
+    if not path.name.casefold().endswith(ENDINGS):
+        return
+    try:
+        header = nifti_header(path)
+    except (Unreadable, OSError):
+        # Whoever loads it says what is wrong.
+        return
+    if header.affine is None:
+        raise InputError(no_place_message(role, NO_CODES))
+    apart = disagreement(header)
+    if apart is not None and header.sform_code != 1:
+        raise InputError(
+            f"The sform (code {header.sform_code}) and the qform (code {header.qform_code}) of the {role} place it "
+            f"{apart[1]:.3g} mm apart, and Slicer would take the qform: make the qform equal to the sform."
+        )
 
 
 def place_doubt(path: Path, role: str, voxel_to_lps: np.ndarray) -> str | None:

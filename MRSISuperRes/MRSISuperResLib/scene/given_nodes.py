@@ -10,6 +10,7 @@ import slicer
 import vtk
 
 from inference_core.errors import InputError, collected_warnings
+from inference_core.imaging.nifti import check_itk_place
 from inference_core.imaging.reading import read_image
 from MRSISuperResLib.scene.volumes import matrix_of, vtk_matrix_of
 
@@ -41,6 +42,8 @@ class GivenNodes:
 
     def segmentation(self, given, role: str):
         """A segmentation node; as `volume`, of a segmentation or label image."""
+        if isinstance(given, str | Path):
+            check_itk_place(Path(given).expanduser(), f"{role} '{given}'")
         return self._node(given, role, "segmentation", slicer.util.loadSegmentation)
 
     def _node(self, given, role: str, kind: str, load):

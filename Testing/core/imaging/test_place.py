@@ -8,6 +8,7 @@ import pytest
 import SimpleITK as sitk
 
 from inference_core.errors import InputError, InputWarning
+from inference_core.imaging.nifti import check_itk_place
 from inference_core.imaging.place import check_places, without_place
 from inference_core.imaging.reading import read_image
 
@@ -149,3 +150,13 @@ def test_images_without_a_place_must_all_lie_on_one_grid(tmp_path, recwarn):
 def test_images_that_simpleitk_read_itself_tell_no_place_either(tmp_path):
     assert without_place(sitk.ReadImage(str(write(tmp_path / "a.nii", QFORM, 0, 0))))
     assert not without_place(sitk.ReadImage(str(write(tmp_path / "a.nii", QFORM, 0, 1))))
+
+
+def test_files_that_itk_would_place_elsewhere_are_refused_where_it_loads_them(tmp_path):
+    check_itk_place(write(tmp_path / "a.nii", moved((9.0, 0, 0)), 1, 1), "labels")
+    check_itk_place(write(tmp_path / "a.nii", QFORM, 2, 1), "labels")
+    check_itk_place(tmp_path / "not_there.nii", "labels")
+    with pytest.raises(InputError, match=r"of the labels place it 9 mm apart, and Slicer would take the qform: make"):
+        check_itk_place(write(tmp_path / "a.nii", moved((9.0, 0, 0)), 2, 1), "labels")
+    with pytest.raises(InputError, match="The header of the labels tells no place"):
+        check_itk_place(write(tmp_path / "a.nii", QFORM, 0, 0), "labels")
