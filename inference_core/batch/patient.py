@@ -10,6 +10,7 @@ from inference_core.batch.patient_maps import BatchCancelled, PatientMaps
 from inference_core.batch.task import BatchRow, Task
 from inference_core.errors import InputError
 from inference_core.imaging.absent import absent_content
+from inference_core.files.folders import make_folders
 from inference_core.imaging.writing import write_result
 from inference_core.inference.description import describe_result, describe_uncertainty
 from inference_core.inference.result_calibration import result_calibration
@@ -140,12 +141,7 @@ def _write(task: Task, result: "QuantityResult", about: dict[str, Any], calibrat
     """Write one result, its uncertainty first: what lies beside a result is complete."""
     from inference_core.imaging.geometry import super_resolved_image
 
-    try:
-        task.output.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"The folder '{task.output.parent}' can't be made ({error.strerror}): check what is in its place."
-        ) from error
+    make_folders(task.output.parent)
     if task.uncertainty:
         described = about | describe_uncertainty(result, calibration)
         write_result(super_resolved_image(result.uncertainty, result.grid), uncertainty_path(task.output), described)

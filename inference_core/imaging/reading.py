@@ -7,6 +7,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from inference_core.errors import InputError, InputWarning
+from inference_core.files.inputs import check_name
 from inference_core.imaging import gipl, nifti, text_headers
 from inference_core.imaging.absent import absent_content
 from inference_core.imaging.brain_mask import coverage
@@ -52,6 +53,7 @@ def read_image(path: str | Path, role: str = "image", *, place_needed: bool = Tr
         raise InputError(f"The {called} does not exist: check the path.")
     if path.is_dir():
         raise InputError(f"The {called} is a folder: name one image file, such as a NIfTI file.")
+    check_name(path)
     try:
         image = _read(path, called)
     except NoVolume as error:

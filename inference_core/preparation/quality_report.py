@@ -4,8 +4,8 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from inference_core import __version__
+from inference_core.files.atomic import write_file
 from inference_core.imaging.registration import Registration, RegistrationRefused, moved_by_header
-from inference_core.imaging.writing import atomic_path
 from inference_core.preparation.prepared_patient import PreparedMaps, PreparedPatient
 from inference_core.preparation.quality_figures import map_figure, png, registration_figure
 from inference_core.preparation.settings import PreparationSettings
@@ -86,8 +86,7 @@ def _write(path: Path, patient: str, *content: Content) -> Path:
         element("p", f"MRSISuperRes {__version__}"),
         heading=patient,
     )
-    with atomic_path(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    write_file(path, page)
     return path
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from inference_core.imaging.writing import atomic_path
+from inference_core.files.atomic import write_file
+from inference_core.files.folders import make_folders
 from inference_core.research.reproduction.methods import TrainedMethod
 from inference_core.research.reproduction.plan import BATCH_SIZE
 from inference_core.research.reproduction.study import Study
@@ -34,7 +35,7 @@ def _trainer(study: Study, method: TrainedMethod, resolutions: Sequence[int], sl
         seed=study.plan.seed,
         trained_on=study.plan.patients,
     )
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folders(folder)
     torch.manual_seed(study.plan.seed)
     network = create_network(method.network)
     batches = TrainingBatches(slices, BATCH_SIZE, settings.seed, 0.0, settings.resolutions)
@@ -69,8 +70,7 @@ def train_network(
     try:
         network = trainer.run(_CHECKPOINT_EVERY, lambda record: progress(record["step"] + 1, steps))
     finally:
-        with atomic_path(folder / "seconds.json") as temporary:
-            temporary.write_text(json.dumps(before + time.monotonic() - start))
+        write_file(folder / "seconds.json", json.dumps(before + time.monotonic() - start))
     save_weights(
         weights,
         network,
