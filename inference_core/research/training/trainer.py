@@ -1,7 +1,6 @@
 """Training of a network, alone or against the discriminator (paper, Sec. 2.3 and 3.2)."""
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from inference_core.engine.folded_network import FoldedNetwork
 from inference_core.errors import InputError
+from inference_core.files.atomic import remove_leftovers
 from inference_core.networks import Discriminator, MultiEncoderUNet
 from inference_core.networks.norm_conditioners import SharpnessNorm
 from inference_core.networks.unet import upsample_map
@@ -20,6 +20,7 @@ from inference_core.research.data.loading import batches_of
 from inference_core.research.training.checkpoints import load_checkpoint, rewind_log, save_checkpoint
 from inference_core.research.training.launch import make_fabric, together
 from inference_core.research.training.objectives import CriticObjective, NetworkObjective
+from inference_core.research.training.records import StepRecords
 from inference_core.research.training.schedule import batch_steps, critic_steps, learning_rate_factor
 from inference_core.research.training.settings import TrainingSettings
 
@@ -38,6 +39,9 @@ class Trainer:
 
     Several processes make their parts of each batch and average their gradients, so that they do what one process
     would do with the whole batch. The first of them alone writes.
+
+    A checkpoint may have been planned for another number of steps, which learning rates depend on; from where it is
+    resumed they follow the new plan. `earlier_plans` lists each such change: the step, and the steps planned before.
 
     Args:
         network: to be trained, in place.
@@ -82,12 +86,17 @@ class Trainer:
                 CriticObjective(self.critic), self.critic_optimizer
             )
         self.step = 0
+        self.earlier_plans: list[list[int]] = []
         state = together(self.fabric, lambda: load_checkpoint(folder, settings.as_dict()))
         if state:
             self._restore(state)
         together(self.fabric, self._check_same_step)
-        if self.fabric.is_global_zero:
-            rewind_log(self._log, self.step)
+        together(self.fabric, self._tidy, alone=True)
+
+    def _tidy(self) -> None:
+        """Remove what a killed run left behind, and what this one will record anew."""
+        remove_leftovers(self.folder)
+        rewind_log(self._log, self.step)
 
     def _own_part(self, batch_size: int) -> slice:
         processes, rank = self.fabric.world_size, self.fabric.global_rank
@@ -123,13 +132,22 @@ class Trainer:
 
     def _restore(self, state: dict) -> None:
         self.step = state["step"]
+        self.earlier_plans = state.get("earlier_plans", [])
+        planned = state["settings"]["steps"]
+        if planned != self.settings.steps:
+            self.earlier_plans = [*self.earlier_plans, [self.step, planned]]
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
 
     def save(self) -> None:
-        """Write the checkpoint."""
+        """Write the checkpoint.
+
+        Raises:
+            InputError: if it can't be written; the one before stays.
+        """
         parts = {name: part.state_dict() for name, part in self._parts().items()}
-        save_checkpoint(self.folder, {"settings": self.settings.as_dict(), "step": self.step, **parts})
+        about = {"settings": self.settings.as_dict(), "step": self.step, "earlier_plans": self.earlier_plans}
+        save_checkpoint(self.folder, about | parts)
 
     def run(
         self,
@@ -145,6 +163,9 @@ class Trainer:
             progress: is given each step's losses, in the first process.
             validate: measures a network, in the first process; its figures go to TensorBoard and the log.
             validate_every: steps between validations.
+
+        Raises:
+            InputError: if the log or the checkpoint can't be written.
         """
         first = self.fabric.is_global_zero
         loaded = self._load()
@@ -180,18 +201,8 @@ class Trainer:
         if not self.fabric.is_global_zero:
             yield lambda record: None
             return
-        from torch.utils.tensorboard import SummaryWriter
-
-        with SummaryWriter(self.folder, purge_step=self.step) as board, self._log.open("a") as log:
-
-            def write(record: dict) -> None:
-                log.write(json.dumps(record) + "\n")
-                log.flush()
-                for name, value in record.items():
-                    if name != "step":
-                        board.add_scalar(name, value, record["step"])
-
-            yield write
+        with StepRecords(self._log, self.step) as records:
+            yield records.write
 
     def _train_step(self, loaded: Iterator[Batch]) -> dict[str, float]:
         distance = self._train_critic(loaded) if self.critic else None
