@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from inference_core.batch.outputs import describe_dataset, output_name, write_table
+from inference_core.batch.outputs import describe_dataset, output_name, uncertainty_path, write_table
 from inference_core.batch.ratios import ratio_tasks
 from inference_core.batch.task import BatchRow, Task
 from inference_core.errors import InputError
-from inference_core.imaging.writing import make_folder
 from inference_core.study.patient_files import PatientFiles
 from inference_core.study.walker import find_patients
+from inference_core.files.folders import make_folder
+from inference_core.files.inputs import check_not_inputs
+from inference_core.imaging.writing import sidecar_path
+
 from inference_core.terms.conditions import check_sharpness, resolve_metabolite
 from inference_core.terms.ratios import Ratio
 from inference_core.terms.reference import parse_reference
@@ -111,10 +114,21 @@ def plan_batch(
         tasks = [[replace(task, uncertainty=True) for task in own] for own in tasks]
     if labels:
         tasks = _of_participants(tasks, labels, study)
+    _check_outputs(tasks, patients)
     make_folder(output)
     describe_dataset(output)
     table = f"batch_{'_'.join(f'sub-{label}' for label in labels)}.tsv" if labels else TABLE
     return BatchPlan(study, output, tuple(map(tuple, tasks)), output / table)
+
+
+def _check_outputs(tasks: list[list[Task]], patients: list[PatientFiles]) -> None:
+    """Refuse results in whose place there are links to inputs."""
+    results = [task.output for own in tasks for task in own if task.output is not None]
+    results += [uncertainty_path(path) for path in results]
+    inputs = [("T1", path) for one in patients for path in one.t1]
+    inputs += [("FLAIR", path) for one in patients for path in one.flair]
+    inputs += [(f"map of {metabolite}", path) for one in patients for path, metabolite in one.maps]
+    check_not_inputs([path for one in results for path in (one, sidecar_path(one))], inputs)
 
 
 def _tasks(

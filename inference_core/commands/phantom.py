@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from inference_core.errors import InputError
-    from inference_core.imaging.writing import make_folder
+    from inference_core.files.folders import make_folder
     from inference_core.research.phantom import simulate_patient, write_study
 
     if arguments.patients < 1 or (arguments.single and arguments.patients > 1):

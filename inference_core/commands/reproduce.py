@@ -38,10 +38,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Do what is not done yet, and write the report; 1 if something could not be done."""
     from tqdm import tqdm
 
-    from inference_core.imaging.writing import make_folder
+    from inference_core.files.folders import make_folder
     from inference_core.research.reproduction.jobs import all_jobs, run_jobs
     from inference_core.research.reproduction.methods import choose_methods
-    from inference_core.research.reproduction.plan import keep_plan, parse_budget, read_plan
+    from inference_core.research.reproduction.plan import check_run_folder, keep_plan, parse_budget, read_plan
     from inference_core.research.reproduction.report import write_report
 
     methods = choose_methods(arguments.methods)
@@ -52,6 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     lpips, about_lpips = _lpips(arguments.lpips_trunk)
     devices = _devices(arguments.device)
     output = make_folder(arguments.output)
+    check_run_folder(output)
     study = _planned(arguments, output, methods, patients, devices[0], budget, lpips, read_plan(output))
     keep_plan(output, study.plan)
     print(study.plan.described, flush=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from inference_core.errors import InputError
 from inference_core.preparation.earlier_version import check_same_sources, sources_of
+from inference_core.files.inputs import check_apart
 from inference_core.preparation.prepared_patient import PreparedPatient, prepare_patient
 from inference_core.preparation.prepared_study import sources_for_sidecars, write_patient
 from inference_core.preparation.settings import PreparationSettings
@@ -59,6 +60,7 @@ def prepare_study(
                 raise InputError(f"Its folder would be {parts.place}, as that of '{rivals[0]}': rename one.")
             if not replace and not parts.problem:
                 check_same_sources(sources_of(parts, study), output / parts.place)
+            _check_apart(parts, settings, output)
             prepared = prepare_patient(parts, settings)
             write_patient(prepared, settings, output, study)
         except Exception as error:
@@ -74,6 +76,15 @@ def prepare_study(
             progress(f"{head}: {line}")
         progress(f"{head}: {f'failed: {outcomes[-1].failure}' if outcomes[-1].failure else _summary(prepared)}")
     return outcomes
+
+
+def _check_apart(parts: PatientParts, settings: PreparationSettings, output: Path) -> None:
+    """Refuse to replace a folder that the patient's own parts lie in."""
+    roles = {"lcmodel": "LCModel output", "spar": ".spar file", "maps": "map", "t1": "T1", "flair": "FLAIR"}
+    roles["mask"] = "mask"
+    named = [(role, path) for name, role in roles.items() for path in getattr(parts, name)]
+    named += [("map's anatomy", parts.map_anatomy), ("reference", settings.geometry.reference)]
+    check_apart(output / parts.place, named)
 
 
 def _reported(
