@@ -41,6 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--participant-label",
+        # As BIDS Apps spell it.
+        "--participant_label",
         nargs="+",
         default=(),
         metavar="LABEL",

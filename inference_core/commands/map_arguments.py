@@ -22,9 +22,9 @@ def map_files(given: Sequence[str]) -> dict[str, Path]:
 
     files: dict[str, Path] = {}
     for text in given:
-        told, separator, path = text.partition("=")
-        if not separator:
-            told, path = guess_metabolite(Path(text).name), text
+        told, path = split_map(text)
+        if told is None:
+            told = guess_metabolite(Path(text).name)
             if told is None:
                 raise InputError(
                     f"The map '{text}' does not tell its metabolite: write NAA={text}, or whichever it is."
@@ -47,6 +47,28 @@ def check_given_names(maps: Mapping[str, Path], t1: Path, flair: Path) -> None:
     from inference_core.imaging.roles import check_names
 
     check_names({name: path.name for name, path in (maps | {"T1": t1, "FLAIR": flair}).items()})
+
+
+def split_map(text: str) -> tuple[str | None, str]:
+    """The metabolite and the path that "NAA=map1.nii.gz" gives; no metabolite for a path that has a "=" itself.
+
+    Raises:
+        InputError: if it may be either.
+    """
+    from inference_core.terms.conditions import resolve_metabolite
+
+    told, separator, path = text.partition("=")
+    if not separator:
+        return None, text
+    whole, part = Path(text).exists(), Path(path).exists()
+    try:
+        resolve_metabolite(told)
+    except InputError:
+        # A metabolite that is misspelt is to be told of as such.
+        return (told, path) if part and not whole else (None, text)
+    if whole and part:
+        raise InputError(f"'{text}' and '{path}' are both files: write './{text}' or '{told}=./{path}'.")
+    return (None, text) if whole else (told, path)
 
 
 def check_one_patient(files: Sequence[Path]) -> None:
