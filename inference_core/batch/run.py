@@ -17,6 +17,7 @@ from inference_core.batch.patient import rows_of_patient
 from inference_core.batch.patient_maps import BatchCancelled
 from inference_core.batch.plan import plan_batch
 from inference_core.batch.task import BatchRow, Task
+from inference_core.files.atomic import remove_leftovers
 from inference_core.inference.result_calibration import result_calibration
 
 if TYPE_CHECKING:
@@ -101,7 +102,9 @@ def timed_rows(
         BatchCancelled: as soon as `cancelled` answers True.
     """
     since = time.perf_counter()
-    with patient_lock(output, tasks[0].patient.place, cancelled):
+    place = tasks[0].patient.place
+    with patient_lock(output, place, cancelled):
+        remove_leftovers(output / place / "mrsi")
         for row in rows_of_patient(list(tasks), study, resolver, cancelled):
             now = time.perf_counter()
             yield replace(row, seconds=now - since)

@@ -106,8 +106,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 def atomic_pair(path: str | Path, about: str | Path) -> Iterator[tuple[Path, Path]]:
     """As `atomic_path`, for a file and one that describes it: no description stands beside a file that it is not of.
 
-    The old description goes before the file is replaced, and the new one comes after. If the file can't be replaced,
-    the old description returns.
+    The old description goes before a file is replaced, and the new one comes after; if the file can't be replaced, the
+    old description returns. That of a new file comes before it, so that there is no file which nothing is known of.
 
     Args:
         path: the file.
@@ -123,15 +123,21 @@ def atomic_pair(path: str | Path, about: str | Path) -> Iterator[tuple[Path, Pat
         yield temporaries
         for temporary in temporaries:
             sync(temporary)
+        replaced = path.exists()
         if about.exists():
             about.replace(former)
         try:
+            if not replaced:
+                temporaries[1].replace(about)
             temporaries[0].replace(path)
         except OSError:
+            if not replaced:
+                _remove(about)
             if former.exists():
                 former.replace(about)
             raise
-        temporaries[1].replace(about)
+        if replaced:
+            temporaries[1].replace(about)
         sync(path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error

@@ -56,8 +56,8 @@ class Scenario:
         name: of the scenario.
         argv: the command; "{in}" and "{out}" stand for its folders.
         before: a command whose outputs it finds in place; none if empty.
-        changing: ends of the names of files that differ from run to run, which are only checked for their form.
-        logs: ends of the names of files that are appended to, whose last record may be cut.
+        changing: parts of the names of files that differ from run to run, which are only checked for their form.
+        logs: parts of the names of files that are appended to, whose last record may be cut.
     """
 
     name: str
@@ -206,7 +206,7 @@ class Campaign:
     def _differing(self, scenario: Scenario, expected: dict[str, str]) -> list[str]:
         found = _contents(self.out)
         skipped = (*scenario.changing, *scenario.logs)
-        return [n for n, content in expected.items() if not n.endswith(skipped) and found.get(n) != content]
+        return [n for n, content in expected.items() if not _is_one_of(n, skipped) and found.get(n) != content]
 
     def _problems(self, scenario: Scenario, kind: str, answer: dict, former: dict, expected: dict) -> Iterator[str]:
         """What should not be, after a run with a fault."""
@@ -220,10 +220,10 @@ class Campaign:
             path = self.out / name
             if Path(name).name.startswith(_TEMPORARY) or ".partial/" in name or ".earlier/" in name:
                 continue
-            if name.endswith(scenario.logs) and scenario.logs:
+            if _is_one_of(name, scenario.logs):
                 if problem := _broken_log(path):
                     yield f"{name}: {problem}"
-            elif name.endswith(scenario.changing) and scenario.changing:
+            elif _is_one_of(name, scenario.changing):
                 if not _has_its_form(path):
                     yield f"{name} is broken"
             elif content not in (former.get(name), expected.get(name)):
@@ -250,6 +250,10 @@ class Campaign:
         left += [f"tmp/{one.name}" for one in self.tmp.iterdir()]
         if left and kind != "read-only" and not removal:
             yield f"temporary files are left: {left}"
+
+
+def _is_one_of(name: str, parts: tuple[str, ...]) -> bool:
+    return any(part in Path(name).name for part in parts)
 
 
 def _names(*folders: Path) -> list[str]:

@@ -176,6 +176,25 @@ def test_no_description_stands_beside_a_file_that_it_is_not_of(tmp_path, monkeyp
     assert files(tmp_path) == (["a.json", "a.nii"] if failed < 3 else ["a.nii"])
 
 
+@pytest.mark.parametrize("failed", [1, 2])
+def test_a_new_files_description_comes_first_and_goes_with_it(tmp_path, monkeypatch, failed):
+    image, about = tmp_path / "a.nii", tmp_path / "a.json"
+    real, calls = Path.replace, []
+
+    def replace(self, target):
+        calls.append(target)
+        if len(calls) == failed:
+            failing_call(errno.EIO)
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(InputError, match="Input/output error"), atomic_pair(image, about) as (one, two):  # noqa: PT012
+        one.write_text("1")
+        two.write_text("about 1")
+    assert calls == [about, image][:failed]
+    assert not files(tmp_path)
+
+
 def test_what_a_killed_run_left_is_removed(tmp_path):
     (tmp_path / f"{TEMPORARY_PREFIX}0badcafe.pt").write_text("half")
     (tmp_path / ".hidden").write_text("not ours")

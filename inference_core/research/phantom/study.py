@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from inference_core.errors import InputError
-from inference_core.files.atomic import write_file
+from inference_core.files.atomic import remove_leftovers, write_file
 from inference_core.files.folders import check_folder, make_folders
 from inference_core.files.locks import file_lock
 from inference_core.imaging.writing import is_own_sidecar, sidecar_path, write_result
@@ -20,6 +20,8 @@ from inference_core.terms.conditions import METABOLITES, SUPER_RESOLVED_MATRIX
 
 _NOTICE = "Simulated data. No patient was scanned: not for diagnosis, and no evidence about any disease."
 _UNITS = "institutional units"
+#: A patient's folders.
+_KINDS = ("anat", "mrsi")
 _PROGRAM, _DESCRIPTION = "mrsi-superres phantom", "dataset_description.json"
 #: Integer steps a unit of T1 or FLAIR, whose brightest normal tissue is about 1.
 _MRI_STEPS = 1000
@@ -76,7 +78,9 @@ def _check_simulated(folder: Path, place: Path) -> None:
             ours = False
         if not ours:
             raise InputError(f"'{folder}' holds another study ({_DESCRIPTION}): choose a new or empty folder.")
-    for image in sorted((*place.glob("anat/*.nii.gz"), *place.glob("mrsi/*.nii.gz"))):
+    for kind in _KINDS:
+        remove_leftovers(place / kind)
+    for image in sorted(path for kind in _KINDS for path in place.glob(f"{kind}/*.nii.gz")):
         if not is_own_sidecar(sidecar_path(image)):
             raise InputError(f"'{image}' is not of a simulated patient: choose a new or empty folder.")
 
