@@ -9,8 +9,8 @@ from inference_core.batch.outputs import fingerprint, finished, uncertainty_path
 from inference_core.batch.patient_maps import BatchCancelled, PatientMaps
 from inference_core.batch.task import BatchRow, Task
 from inference_core.errors import InputError
-from inference_core.imaging.absent import absent_content
 from inference_core.files.folders import make_folders
+from inference_core.imaging.absent import absent_content
 from inference_core.imaging.writing import write_result
 from inference_core.inference.description import describe_result, describe_uncertainty
 from inference_core.inference.result_calibration import result_calibration

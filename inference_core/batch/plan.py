@@ -8,12 +8,11 @@ from inference_core.batch.outputs import describe_dataset, output_name, uncertai
 from inference_core.batch.ratios import ratio_tasks
 from inference_core.batch.task import BatchRow, Task
 from inference_core.errors import InputError
-from inference_core.study.patient_files import PatientFiles
-from inference_core.study.walker import find_patients
 from inference_core.files.folders import make_folder
 from inference_core.files.inputs import check_not_inputs
 from inference_core.imaging.writing import sidecar_path
-
+from inference_core.study.patient_files import PatientFiles
+from inference_core.study.walker import find_patients
 from inference_core.terms.conditions import check_sharpness, resolve_metabolite
 from inference_core.terms.ratios import Ratio
 from inference_core.terms.reference import parse_reference

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inference_core.errors import InputError
-from inference_core.preparation.earlier_version import check_same_sources, sources_of
 from inference_core.files.inputs import check_apart
+from inference_core.preparation.earlier_version import check_same_sources, sources_of
 from inference_core.preparation.prepared_patient import PreparedPatient, prepare_patient
 from inference_core.preparation.prepared_study import sources_for_sidecars, write_patient
 from inference_core.preparation.settings import PreparationSettings
@@ -58,9 +58,9 @@ def prepare_study(
             rivals = [one.name for one in patients if one.place.casefold() == parts.place.casefold() and one != parts]
             if rivals:
                 raise InputError(f"Its folder would be {parts.place}, as that of '{rivals[0]}': rename one.")
+            _check_apart(parts, settings, output)
             if not replace and not parts.problem:
                 check_same_sources(sources_of(parts, study), output / parts.place)
-            _check_apart(parts, settings, output)
             prepared = prepare_patient(parts, settings)
             write_patient(prepared, settings, output, study)
         except Exception as error:
