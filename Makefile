@@ -10,18 +10,21 @@ QT_LIBRARIES := libgl1 libegl1 libglib2.0-0 libdbus-1-3 libfontconfig1 libfreety
 QT_WORKS := QT_QPA_PLATFORM=offscreen $(BIN)/python -c 'import PySide6.QtWidgets, vtk' 2>/dev/null && \
 	{ [ ! -f /etc/debian_version ] || [ -f /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ]; }
 
-.PHONY: help demo test lint libraries clean
+.PHONY: help demo test test-fast lint docs libraries clean
 
 help:
-	@echo "make demo   set up, super-resolve the bundled simulated patient, draw the figures into demo/"
-	@echo "make test   set up, check style, run all tests"
-	@echo "make clean  remove what these made"
+	@echo "make demo       set up, super-resolve the bundled simulated patient, draw the figures into demo/"
+	@echo "make test       set up, check style and types, run all tests"
+	@echo "make test-fast  set up, run the tests marked fast: about a minute"
+	@echo "make lint       set up, check style and types"
+	@echo "make docs       set up, build the manual into docs/_build/html; a warning is an error"
+	@echo "make clean      remove what these made"
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,prepare,cluster,test]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,prepare,cluster,docs,test,module-test]'
 	touch $@
 
 demo: $(STAMP)
@@ -30,6 +33,11 @@ demo: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+docs: $(STAMP)
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --builder html docs docs/_build/html
+	@echo docs/_build/html/index.html
 
 libraries: $(STAMP)
 	@{ $(QT_WORKS); } || { \
@@ -43,5 +51,9 @@ libraries: $(STAMP)
 test: lint libraries
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
+# The core's quick tests, which need no library of the system.
+test-fast: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m fast --numprocesses logical --maxprocesses 4 --dist worksteal
+
 clean:
-	rm -rf $(VENV) demo build *.egg-info
+	rm -rf $(VENV) demo build docs/_build docs/api/generated *.egg-info

@@ -1,6 +1,7 @@
 """MRSISuperRes: super-resolution of MR spectroscopic imaging maps with adjustable sharpness, in 3D Slicer."""
 
 import sys
+import time
 
 import slicer
 import vtk
@@ -18,7 +19,9 @@ from MRSISuperResLib.compute.computation import close_shared_computation
 from MRSISuperResLib.compute.logic import super_resolve, super_resolve_folder
 from MRSISuperResLib.compute.region_measurement import measure_regions
 from MRSISuperResLib.compute.torch_setup import install_missing, missing_packages
+from MRSISuperResLib.panels.fitting_frame import FittingFrame
 from MRSISuperResLib.panels.panel import Panel
+from MRSISuperResLib.scene.comparison import register_layout
 from MRSISuperResLib.scene.parameters import MRSISuperResParameterNode
 from MRSISuperResLib.scene.sample_data import load_sample_patient, register_sample_data
 
@@ -42,7 +45,13 @@ class MRSISuperRes(ScriptedLoadableModule):
             "The method is that of S. Dong et al., Multi-scale Super-resolution Magnetic Resonance Spectroscopic "
             "Imaging with Adjustable Sharpness, MICCAI 2022."
         )
-        slicer.app.connect("startupCompleted()", register_sample_data)
+        slicer.app.connect("startupCompleted()", self._on_startup_completed)
+
+    @staticmethod
+    def _on_startup_completed():
+        register_sample_data()
+        if slicer.app.layoutManager() is not None:
+            register_layout()
 
 
 class MRSISuperResWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -53,13 +62,15 @@ class MRSISuperResWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         VTKObservationMixin.__init__(self)
         self.logic = None
         self.panel = None
+        self._frame = None
         self._entered = False
 
     def setup(self):
         """Called once, when the module is opened first."""
         ScriptedLoadableModuleWidget.setup(self)
         widget = slicer.util.loadUI(self.resourcePath("UI/MRSISuperRes.ui"))
-        self.layout.addWidget(widget)
+        self._frame = FittingFrame(widget)
+        self.layout.addWidget(self._frame.widget)
         self.ui = slicer.util.childWidgetVariables(widget)
         widget.setMRMLScene(slicer.mrmlScene)
         self.logic = MRSISuperResLogic()
@@ -77,11 +88,12 @@ class MRSISuperResWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Called each time the user opens the module."""
         self._entered = True
         self._connect()
+        self.panel.enter()
 
     def exit(self):
         """Called each time the user opens another module; what is being computed goes on."""
         self._entered = False
-        self.panel.display.end_flicker()
+        self.panel.leave()
 
     def cleanup(self):
         """Called when the application closes or the module is reloaded."""
@@ -98,8 +110,6 @@ class MRSISuperResWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _connect(self):
         if self.panel.parameters is None or self.panel.parameters.parameterNode.GetScene() is None:
             self.panel.connect_parameters(self.logic.getParameterNode())
-        else:
-            self.panel.refresh()
 
     def _on_scene_start_close(self, _caller, _event):
         self.panel.scene_closing()
@@ -145,7 +155,7 @@ class MRSISuperResLogic(ScriptedLoadableModuleLogic):
 
 
 class MRSISuperResTest(ScriptedLoadableModuleTest):
-    """Slicer's own self-test: really super-resolves the sample patient."""
+    """Slicer's own self-test: really super-resolves the sample patient, from the console and in the panel."""
 
     def setUp(self):
         """Start from an empty scene."""
@@ -153,8 +163,9 @@ class MRSISuperResTest(ScriptedLoadableModuleTest):
 
     def runTest(self):
         """Run all tests."""
-        self.setUp()
-        self.test_super_resolve_sample_patient()
+        for test in (self.test_panel, self.test_super_resolve_sample_patient):
+            self.setUp()
+            test()
 
     def test_super_resolve_sample_patient(self):
         """The sample patient's result lies over its map, holds its signal, and says how it was made."""
@@ -170,3 +181,54 @@ class MRSISuperResTest(ScriptedLoadableModuleTest):
         self.assertEqual(node.GetAttribute("MRSISuperRes.Metabolite"), "tCho")
         self.assertEqual(node.GetName(), "tCho_n16_lambda0.02")
         self.delayDisplay("Test passed")
+
+    def test_panel(self):
+        """The panel in use: sample patient, Apply, slider, side by side and back, a segmentation, the scene closed."""
+        if missing := missing_packages():
+            self.fail(f"install {' and '.join(missing)} first")
+        if slicer.util.mainWindow() is not None:
+            slicer.util.selectModule("MRSISuperRes")
+        widget = slicer.util.getModuleWidget("MRSISuperRes")
+        widget.enter()
+        ui, panel = widget.ui, widget.panel
+        ui.sampleButton.click()
+        self.assertIs(ui.t1Selector.currentNode(), panel.parameters.t1)
+        self.assertEqual(panel.parameters.metabolite, "tCho")
+        ui.applyButton.click()
+        self._wait_until(lambda: not panel.live.working, "the result after Apply")
+        result = panel.parameters.result
+        smooth = slicer.util.arrayFromVolume(result).copy()
+        self.assertEqual(smooth.shape[1:], (64, 64))
+        ui.sharpnessSlider.value = 0.03
+        self._wait_until(lambda: not panel.live.working, "the result after the slider's move")
+        self.assertEqual(result.GetAttribute("MRSISuperRes.Sharpness"), "0.03")
+        self.assertTrue((slicer.util.arrayFromVolume(result) != smooth).any())
+        if slicer.app.layoutManager() is not None:
+            self._compare_side_by_side(ui)
+        segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+        ui.segmentationSelector.setCurrentNode(segmentation)
+        self.assertIs(panel.parameters.segmentation, segmentation)
+        slicer.mrmlScene.Clear()
+        slicer.app.processEvents()
+        self.assertIsNone(panel.parameters.metaboliteMap)
+        self.assertFalse(ui.applyButton.enabled)
+        self.delayDisplay("Test passed")
+
+    def _compare_side_by_side(self, ui):
+        manager = slicer.app.layoutManager()
+        layout, offset = manager.layout, manager.sliceWidget("Red").mrmlSliceNode().GetSliceOffset()
+        ui.sideBySideButton.click()
+        slicer.app.processEvents()
+        self.assertNotEqual(manager.layout, layout)
+        for name in ("Red", "MRSISuperResInput"):
+            node = manager.sliceWidget(name).mrmlSliceNode()
+            self.assertAlmostEqual(node.GetSliceOffset(), offset, places=3)
+        ui.sideBySideButton.click()
+        self.assertEqual(manager.layout, layout)
+
+    def _wait_until(self, condition, what, timeout_s=300):
+        end = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() > end:
+                self.fail(f"Not within {timeout_s} s: {what}.")
+            slicer.app.processEvents()

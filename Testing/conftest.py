@@ -2,10 +2,45 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
+#: Files and folders of the tests that are marked `fast`: together they take about a minute on two cores.
+FAST = (
+    "core/terms",
+    "core/imaging/test_failed_fits.py",
+    "core/imaging/test_geometry.py",
+    "core/imaging/test_inputs.py",
+    "core/imaging/test_mirror.py",
+    "core/imaging/test_outputs.py",
+    "core/networks",
+    "core/engine/test_engine.py",
+    "core/inference/test_data_share.py",
+    "core/inference/test_detail_growth.py",
+    "core/inference/test_super_resolver.py",
+    "core/regions",
+    "core/study",
+    "core/preparation/test_quality_filter.py",
+    "core/batch/test_batch_faults.py",
+    "core/research/test_anatomical_regularisation.py",
+    "core/research/test_losses.py",
+    "core/research/test_redrawing.py",
+    "core/research/test_true_details.py",
+    "core/test_packaging.py",
+    "core/test_rooms.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the quick tests `fast`."""
+    quick = [Path(__file__).parent / name for name in FAST]
+    for item in items:
+        if any(path in (item.path, *item.path.parents) for path in quick):
+            item.add_marker("fast")
+
 
 #: Where all images of a test are centred, LPS mm: not at the world's origin, or sign errors would hide there.
 CENTRE = np.array([12.0, -25.0, 40.0])

@@ -2,7 +2,7 @@
 
 Makes simulated studies of a scanner that differs from the training's: T2-weighted images in place of FLAIR, another
 contrast and a strong receive profile in T1, and relaxation that changes how metabolites differ between tissues. Of the
-study to train on there are only noisy maps, as from a real scanner. Then runs the README's recipe, and measures the
+study to train on there are only noisy maps, as from a real scanner. Then runs the manual's recipe, and measures the
 weights before and after on patients that it kept apart.
 """
 

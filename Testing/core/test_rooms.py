@@ -14,6 +14,7 @@ LIBRARY = ROOT / "MRSISuperRes" / "MRSISuperResLib"
 #: A room imports only from rooms that stand before it.
 ROOMS = (
     "errors",
+    "files",
     "terms",
     "imaging",
     "networks",
@@ -32,9 +33,9 @@ MODULE_ROOMS = ("core_location", "scene", "compute", "panels")
 #: Rooms that nothing imports from but those named.
 RESERVED = {"research": {"commands"}}
 #: Slicer's panel needs these before PyTorch is installed.
-WITHOUT_PYTORCH = ("errors", "terms", "imaging", "regions", "report", "study", "preparation", "batch")
+WITHOUT_PYTORCH = ("errors", "files", "terms", "imaging", "regions", "report", "study", "preparation", "batch")
 #: Not rooms: the package's face, its entry points and its data.
-NO_ROOMS = {"__init__.py", "__main__.py", "train.py", "weights"}
+NO_ROOMS = {"__init__.py", "__main__.py", "py.typed", "train.py", "weights"}
 #: What comes with PyTorch's extension, or never in Slicer.
 MISSING = ("torch", "safetensors", "scipy", "skimage", "matplotlib", "tqdm", "nilearn", "tensorboard", "dask")
 

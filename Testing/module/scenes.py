@@ -114,6 +114,19 @@ def point_at(node, column, row, index):
     slicer.util.getNode("Crosshair").SetCursorPositionRAS(position[:3].tolist())
 
 
+def use_segment_editor(session, source) -> None:
+    """Turn to the Segment Editor, which shows the volume to be segmented alone, and back to the module."""
+    import slicer
+
+    session.leave_panel()
+    for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+        composite.SetBackgroundVolumeID(source.GetID())
+        composite.SetForegroundVolumeID(None)
+        composite.SetLabelVolumeID(None)
+    session.process_events(20)
+    session.open_panel()
+
+
 class SlowNetwork:
     """Lets a test decide when each call of the network may go on."""
 

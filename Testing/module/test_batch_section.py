@@ -45,6 +45,17 @@ def test_a_batch_runs_and_reports(session, panel, tmp_path):
     assert "0 done, 2 complete already, 2 failed." in panel.ui.batchLabel.text
 
 
+def test_files_that_are_not_used_are_in_the_table(session, panel, study):
+    shutil.copy(study / "anna" / "tCho.nii.gz", study / "anna" / "Glx.nii.gz")
+    session.click(panel.ui.batchButton)
+    session.wait_until(lambda: not panel.panel.batch.running, PATIENCE)
+    text = "2 done, 0 complete already, 2 failed. Files that look like maps and are not used: 1; the table says why."
+    assert text in panel.ui.batchLabel.text
+    table = slicer.util.getNode("MRSISuperRes batch")
+    cells = [table.GetCellText(row, column) for row in range(5) for column in range(table.GetNumberOfColumns())]
+    assert "'Glx.nii.gz' is not used: Glx is none of the network's metabolites." in cells
+
+
 def test_a_batch_can_be_cancelled(session, panel, monkeypatch, tmp_path):
     with slow_network(monkeypatch) as network:
         session.click(panel.ui.batchButton)

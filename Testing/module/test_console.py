@@ -1,5 +1,6 @@
-"""The README's examples for Slicer's Python console, word for word; and what they promise."""
+"""The manual's examples for Slicer's Python console, word for word; and what they promise."""
 
+import gzip
 import re
 import shutil
 import sys
@@ -9,13 +10,13 @@ import pytest
 import slicer
 from scenes import MODULE, ROOT, add_segmentation, expected, pixels, sample_file, tumour_mask
 
-CONSOLE = "### From Slicer's Python console"
+GUIDE = ROOT / "docs" / "slicer.md"
+CONSOLE = "## Slicer's Python console"
 
 
-def readme_examples():
-    """The Python blocks of the README's section on the console."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = text.split(CONSOLE, 1)[1].split("\n## ", 1)[0].split("\n### ", 1)[0]
+def manuals_examples():
+    """The Python blocks of the manual's section on the console."""
+    section = GUIDE.read_text(encoding="utf-8").split(CONSOLE, 1)[1].split("\n## ", 1)[0]
     return re.findall(r"```python\n(.*?)```", section, re.DOTALL)
 
 
@@ -51,18 +52,18 @@ def console(request, study, tmp_path, monkeypatch):
     module.close_shared_computation()
 
 
-def test_the_readmes_examples_run(console, tmp_path, capsys):
-    single, regions, folder = readme_examples()
-    exec(compile(single, "README.md", "exec"), console)
+def test_the_manuals_examples_run(console, tmp_path, capsys):
+    single, regions, folder = manuals_examples()
+    exec(compile(single, GUIDE.name, "exec"), console)
     # What the user has loaded and drawn besides.
     slicer.util.loadVolume(str(sample_file("res-n16_desc-acquired_NAA")))
     console["segmentationNode"] = add_segmentation(console["t1Node"], tumour=tumour_mask())
-    exec(compile(regions, "README.md", "exec"), console)
+    exec(compile(regions, GUIDE.name, "exec"), console)
     assert [(row.region, row.quantity) for row in console["rows"]] == [
         (region, quantity) for region in ("tumour", "tumour, mirrored") for quantity in ("tCho", "NAA", "tCho/NAA")
     ]
     assert slicer.util.getNode("Tumour segments in tCho, NAA").GetNumberOfRows() == 6
-    exec(compile(folder, "README.md", "exec"), console)
+    exec(compile(folder, GUIDE.name, "exec"), console)
     import SimpleITK as sitk
 
     node = console["outputNode"]
@@ -93,6 +94,80 @@ def test_the_metabolite_is_read_from_the_name(console):
     nodes = [slicer.util.loadVolume(f"{name}.nii.gz") for name in ("tCho", "T1", "FLAIR")]
     node = console["MRSISuperResLogic"]().superResolve(*nodes)
     assert node.GetAttribute("MRSISuperRes.Metabolite") == "tCho"
+
+
+def test_a_path_is_loaded_where_a_node_belongs(console, tmp_path):
+    logic = console["MRSISuperResLogic"]()
+    node = logic.superResolve("tCho.nii.gz", tmp_path / "T1.nii.gz", "FLAIR.nii.gz")
+    assert node.GetAttribute("MRSISuperRes.Metabolite") == "tCho"
+    assert node.GetAttribute("MRSISuperRes.T1") == "T1"
+
+
+def test_a_path_is_placed_by_its_sform_as_the_commands_do(console, tmp_path, capsys):
+    import nibabel as nib
+
+    logic = console["MRSISuperResLogic"]()
+    expected = slicer.util.arrayFromVolume(logic.superResolve("tCho.nii.gz", "T1.nii.gz", "FLAIR.nii.gz")).copy()
+    for name in ("T1", "FLAIR"):
+        image = nib.load(tmp_path / f"{name}.nii.gz")
+        moved = nib.Nifti1Image(np.asarray(image.dataobj), None, image.header)
+        moved.set_sform(image.affine, 2)
+        away = image.affine.copy()
+        away[0, 3] += 20
+        moved.set_qform(away, 1)
+        nib.save(moved, tmp_path / f"{name}_moved.nii.gz")
+    capsys.readouterr()
+    node = logic.superResolve("tCho.nii.gz", "T1_moved.nii.gz", "FLAIR_moved.nii.gz")
+    np.testing.assert_allclose(slicer.util.arrayFromVolume(node), expected, atol=1e-4)
+    said = capsys.readouterr().out
+    assert (
+        "T1_moved: The sform (code 2) and the qform (code 1) of the T1 'T1_moved.nii.gz' place it 20 mm apart" in said
+    )
+    assert "loaded by the qform" not in said
+
+
+def test_a_path_of_a_file_that_was_cut_is_refused(console, tmp_path):
+    from inference_core.errors import InputError
+
+    content = gzip.decompress((tmp_path / "T1.nii.gz").read_bytes())
+    (tmp_path / "cut.nii").write_bytes(content[:-1000])
+    before = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
+    with pytest.raises(InputError, match=r"bytes that its header says|can't be read as a volume"):
+        console["MRSISuperResLogic"]().superResolve("tCho.nii.gz", "cut.nii", "FLAIR.nii.gz")
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == before
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("nowhere.nii.gz", "The FLAIR 'nowhere.nii.gz' is neither a node nor a file"),
+        ("results.txt", "The FLAIR 'results.txt' can't be read as a volume"),
+        (np.zeros(3), "The FLAIR is of type ndarray"),
+        (None, "The FLAIR is missing"),
+    ],
+)
+def test_what_is_neither_node_nor_file_is_refused_in_one_sentence(console, tmp_path, given, sentence):
+    from inference_core.errors import InputError
+
+    (tmp_path / "results.txt").write_text("no image")
+    before = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
+    logic = console["MRSISuperResLogic"]()
+    t1 = slicer.util.loadVolume("T1.nii.gz")
+    with pytest.raises(InputError, match=re.escape(sentence)):
+        logic.superResolve("tCho.nii.gz", t1, given)
+    if given is not None:
+        # Nothing is left of what was loaded for the call.
+        assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == before + 1
+
+
+def test_measuring_takes_paths_too(console):
+    from inference_core.errors import InputError
+
+    logic = console["MRSISuperResLogic"]()
+    with pytest.raises(InputError, match=r"The segmentation 'nowhere\.seg\.nrrd' is neither a node nor a file"):
+        logic.measureRegions("nowhere.seg.nrrd", "tCho.nii.gz", "T1.nii.gz", "FLAIR.nii.gz")
+    with pytest.raises(InputError, match="is neither a node nor a file"):
+        logic.superResolve("tCho.nii.gz", "T1.nii.gz", "FLAIR.nii.gz", "tCho/NAA", reference="white matter")
 
 
 def test_the_slider_never_writes_into_a_result_of_the_console(session, module):

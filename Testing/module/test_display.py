@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import slicer
-from scenes import PATIENCE, pixels, volumes
+from scenes import PATIENCE, pixels, use_segment_editor, volumes
 
 
 @pytest.fixture
@@ -118,6 +118,162 @@ def test_comparing_ends_when_the_map_changes_or_the_scene_closes(session, panel,
     session.close_scene()
     assert not panel.ui.sideBySideButton.checked
     assert not panel.ui.sideBySideButton.enabled
+
+
+def slice_node(view):
+    return slicer.app.layoutManager().sliceWidget(view).mrmlSliceNode()
+
+
+def user_views():
+    """Of each of the user's views: links, hot link, group, offset and size of what it shows."""
+    manager = slicer.app.layoutManager()
+    widgets = [manager.sliceWidget(name) for name in manager.sliceViewNames() if name != "MRSISuperResInput"]
+    return {
+        widget.mrmlSliceNode().GetLayoutName(): (
+            widget.mrmlSliceCompositeNode().GetLinkedControl(),
+            widget.mrmlSliceCompositeNode().GetHotLinkedControl(),
+            widget.mrmlSliceNode().GetViewGroup(),
+            widget.mrmlSliceNode().GetSliceOffset(),
+        )
+        for widget in widgets
+    }
+
+
+def zoom(view, factor):
+    """As with the right mouse button."""
+    widget = slicer.app.layoutManager().sliceWidget(view)
+    node, logic = widget.mrmlSliceNode(), widget.sliceLogic()
+    across, up, deep = node.GetFieldOfView()
+    logic.StartSliceNodeInteraction(node.FieldOfViewFlag)
+    node.SetFieldOfView(across * factor, up * factor, deep)
+    node.UpdateMatrices()
+    logic.EndSliceNodeInteraction()
+
+
+def test_side_by_side_stays_at_the_slice_and_shows_both_at_one_scale(session, panel):
+    offset = slice_node("Red").GetSliceOffset()
+    session.click(panel.ui.sideBySideButton)
+    session.process_events(100)
+    scales = []
+    for view in ("Red", "MRSISuperResInput"):
+        node = slice_node(view)
+        assert node.GetSliceOffset() == pytest.approx(offset)
+        scales += [node.GetFieldOfView()[axis] / node.GetDimensions()[axis] for axis in (0, 1)]
+    assert slice_node("Red").GetDimensions()[0] > 1.03 * slice_node("MRSISuperResInput").GetDimensions()[0]
+    assert scales == pytest.approx([scales[0]] * 4, rel=5e-3)
+    # From then on, they move together.
+    session.scroll("MRSISuperResInput", 12.6)
+    assert slice_node("Red").GetSliceOffset() == pytest.approx(offset + 12.6)
+
+
+@pytest.mark.parametrize(("linked", "hot"), [(False, False), (True, False), (True, True), (False, True)])
+def test_side_by_side_leaves_the_other_views_and_all_links_as_they_were(session, panel, linked, hot):
+    for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+        composite.SetLinkedControl(linked)
+        composite.SetHotLinkedControl(hot)
+    before = user_views()
+    green = slice_node("Green").GetFieldOfView()
+    session.click(panel.ui.sideBySideButton)
+    session.process_events(100)
+    assert {name: view[1] for name, view in user_views().items()} == {name: view[1] for name, view in before.items()}
+    zoom("Red", 0.5)
+    across = slice_node("Red").GetFieldOfView()[0]
+    assert slice_node("MRSISuperResInput").GetFieldOfView()[0] == pytest.approx(across)
+    assert slice_node("Green").GetFieldOfView() == green
+    session.click(panel.ui.sideBySideButton)
+    session.process_events(100)
+    assert user_views() == before
+
+
+def test_closing_the_scene_side_by_side_gives_the_layout_back(session, panel):
+    layout = slicer.app.layoutManager().layout
+    session.click(panel.ui.sideBySideButton)
+    session.close_scene()
+    assert slicer.app.layoutManager().layout == layout
+    assert not panel.ui.sideBySideButton.checked
+    assert not any(linked or hot or group for linked, hot, group, _offset in user_views().values())
+
+
+def test_another_layout_chosen_by_hand_ends_side_by_side(session, panel, red):
+    before = user_views()
+    session.click(panel.ui.sideBySideButton)
+    manager = slicer.app.layoutManager()
+    manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView)
+    session.process_events(50)
+    assert not panel.ui.sideBySideButton.checked
+    assert user_views() == before
+    assert len(volumes()) == 5
+    # The next click begins anew, and returns to the layout that was chosen.
+    for _ in range(2):
+        session.click(panel.ui.sideBySideButton)
+        session.process_events(50)
+    assert manager.layout == slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
+
+
+def test_a_scene_saved_side_by_side_opens_in_a_layout_of_slicers(session, panel, tmp_path):
+    session.click(panel.ui.sideBySideButton)
+    session.save_scene(tmp_path / "study.mrb")
+    session.close_scene()
+    session.load_scene(tmp_path / "study.mrb")
+    assert slicer.app.layoutManager().layout == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+    assert not panel.ui.sideBySideButton.checked
+    assert not any(group for _linked, _hot, group, _offset in user_views().values())
+
+
+def legends(view):
+    return [node.GetDisplayableNode() for node in slicer.app.layoutManager().sliceWidget(view).sliceView().legends()]
+
+
+def test_the_legend_is_where_the_result_is(session, panel):
+    result = panel.panel.parameters.result
+    assert legends("Red") == legends("Green") == [result]
+    session.click(panel.ui.sideBySideButton)
+    session.process_events(50)
+    assert legends("Red") == [result]
+    assert legends("MRSISuperResInput") == []
+    session.click(panel.ui.sideBySideButton)
+    for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+        composite.SetForegroundVolumeID(None)
+    assert legends("Red") == []
+    assert "Not in the views: tCho" in panel.ui.statusLabel.text
+    session.click(panel.ui.applyButton)
+    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    assert legends("Red") == [result]
+
+
+def test_a_legend_that_the_user_hid_stays_hidden(session, panel):
+    [legend] = slicer.util.getNodesByClass("vtkMRMLColorLegendDisplayNode")
+    legend.SetVisibility(False)
+    session.drag_slider(panel.ui.sharpnessSlider, 0.02)
+    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    assert legends("Red") == []
+
+
+def test_the_legend_is_small_and_in_letters_that_vtk_draws(session, panel):
+    from stand_ins.color_legend import drawable
+
+    [legend] = slicer.util.getNodesByClass("vtkMRMLColorLegendDisplayNode")
+    for quantity in ("tCho", "tCho/NAA"):
+        session.choose_text(panel.ui.metaboliteComboBox, quantity)
+        session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+        assert legend.GetTitleText() == drawable(legend.GetTitleText()) == f"{quantity} 0"
+    width, height = legend.GetSize()
+    assert width <= 0.06
+    assert height <= 0.2
+
+
+def test_the_segment_editor_and_back(session, panel, red):
+    result, flair = panel.panel.parameters.result, panel.panel.parameters.flair
+    use_segment_editor(session, panel.panel.parameters.t1)
+    assert red.GetForegroundVolumeID() == result.GetID()
+    assert red.GetBackgroundVolumeID() == flair.GetID()
+    assert legends("Red") == [result]
+    assert "Shown: tCho" in panel.ui.statusLabel.text
+    # What the user chose to see meanwhile stays.
+    session.leave_panel()
+    red.SetForegroundVolumeID(flair.GetID())
+    session.open_panel()
+    assert red.GetForegroundVolumeID() == flair.GetID()
 
 
 def test_the_input_keeps_its_own_display(session, panel):

@@ -103,14 +103,15 @@ def test_pixels_and_label_agree_at_every_moment(session, panel, network):
     settle_free = SuperResolver.load()
     prepared = settle_free.prepare(*sample_images())
     network.allow_all()
-    oracle = {value: settle_free.super_resolve(prepared, "tCho", value) for value in (0.0, 0.02, 0.05)}
+    steps = (0.02, 0.05, 0.01, 0.04)
+    oracle = {value: settle_free.super_resolve(prepared, "tCho", value) for value in (0.0, *steps)}
     moments = []
 
     def look(caller, event):
         moments.append((attribute(node, "Sharpness"), attribute(node, "Complete"), pixels(node)))
 
     tag = node.AddObserver("ModifiedEvent", look)
-    for value in (0.02, 0.05):
+    for value in steps:
         panel.ui.sharpnessSlider.value = value
         session.process_events(150)
     session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
@@ -201,7 +202,8 @@ def test_each_map_keeps_its_own_result(session, panel, network):
     assert first is not second
     session.choose(panel.ui.mapSelector, slicer.util.getNode("tCho 16x16 (simulated)"))
     assert panel.panel.parameters.result is first
-    assert "Shown: tCho" in panel.ui.statusLabel.text
+    # The views still show the other one.
+    assert "Not in the views: tCho" in panel.ui.statusLabel.text
 
 
 def test_changed_voxels_of_an_input_make_the_result_outdated(session, panel, network):
@@ -225,6 +227,34 @@ def test_deleting_an_input_while_it_computes(session, panel, network):
     assert panel.panel.parameters.flair is None
     assert not panel.ui.applyButton.enabled
     assert "FLAIR" in panel.ui.statusLabel.text
+
+
+@pytest.mark.parametrize(("name", "missing"), [("metaboliteMap", "metabolite map"), ("t1", "T1"), ("flair", "FLAIR")])
+def test_a_deleted_input_is_replaced_by_nothing(session, panel, name, missing):
+    parameters = panel.panel.parameters
+    others = {other: getattr(parameters, other) for other in ("metaboliteMap", "t1", "flair") if other != name}
+    slicer.mrmlScene.RemoveNode(getattr(parameters, name))
+    assert getattr(parameters, name) is None
+    assert {other: getattr(parameters, other) for other in others} == others
+    assert not panel.ui.applyButton.enabled
+    assert f"The {missing} is missing" in panel.ui.statusLabel.text
+
+
+def test_the_reason_why_nothing_can_be_applied_is_said(session, panel, network):
+    finish_first(session, panel, network)
+    slicer.mrmlScene.RemoveNode(panel.panel.parameters.t1)
+    assert not panel.ui.applyButton.enabled
+    assert "which is not what the panel says. The T1 is missing: choose a volume" in panel.ui.statusLabel.text
+    assert "press Apply" not in panel.ui.statusLabel.text
+
+
+def test_a_deleted_segmentation_is_replaced_by_nothing(session, panel):
+    panel.ui.regionsCollapsibleButton.collapsed = False
+    nodes = [slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode") for _ in range(3)]
+    session.choose(panel.ui.segmentationSelector, nodes[1])
+    slicer.mrmlScene.RemoveNode(nodes[1])
+    assert panel.panel.parameters.segmentation is None
+    assert panel.ui.segmentationSelector.currentNode() is None
 
 
 def test_deleting_the_result_while_it_computes(session, panel, network):
@@ -307,6 +337,34 @@ def test_the_panel_never_blocks(session, module):
     assert len(gaps) > 10
     assert np.median(gaps) < 0.03
     assert gaps.max() < 0.5
+
+
+def test_a_result_is_rendered_once_in_each_view_that_shows_it(session, panel, network, one_pass):
+    """First the slice that is shown, then the others together; not in views that show something else."""
+    node = finish_first(session, panel, network)
+    session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+    views = {name: slicer.app.layoutManager().sliceWidget(name).sliceView() for name in ("Red", "Yellow", "Green")}
+    slicer.mrmlScene.GetNodeByID("vtkMRMLSliceCompositeNodeGreen").SetForegroundVolumeID(None)
+    session.process_events(200)
+
+    def rendered():
+        session.process_events(200)
+        return {name: view.renders() - before[name] for name, view in views.items()}
+
+    before = {name: view.renders() for name, view in views.items()}
+    show_slice = len(filled(node))
+    panel.ui.sharpnessSlider.value = 0.02
+    network.allow(1)
+    session.wait_until(lambda: attribute(node, "Sharpness") == "0.02", PATIENCE)
+    assert rendered() == {"Red": 1, "Yellow": 1, "Green": 0}
+    assert len(filled(node)) == 1 < show_slice
+    network.allow_all()
+    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    assert len(filled(node)) == show_slice
+    # How fast the slices come decides how many of them are drawn together.
+    total = rendered()
+    assert total["Red"] == total["Yellow"] <= 3
+    assert total["Green"] == 0
 
 
 def test_what_the_core_warns_of_while_computing_reaches_the_user(session, panel, network, monkeypatch):

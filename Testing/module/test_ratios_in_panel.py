@@ -173,7 +173,7 @@ def test_the_consoles_reference_is_a_tissue(session, module):
     nodes = (patient.maps[0], patient.t1, patient.flair)
     logic = session.python.MRSISuperResLogic()
     for options, sentence in (
-        ({"metabolite": "tCho/NAA", "reference": "liver"}, "'liver' is no tissue"),
+        ({"metabolite": "tCho/NAA", "reference": "liver"}, "'liver' is neither a node nor a file"),
         ({"metabolite": "tCho", "reference": "brain"}, "A reference is for ratios"),
         ({"metabolite": "tCho/NAA", "reference": "brain", "mirror": True}, "needs a region to be opposite of"),
         ({"metabolite": "tCho/NAA", "reference": patient.t1}, "is no segmentation"),

@@ -84,6 +84,14 @@ def test_a_segment_is_measured_as_the_core_does(session, panel, segmentation, tm
     session.click(panel.ui.csvButton)
     saved = list(csv.DictReader((tmp_path / "table.csv").open(encoding="utf-8")))
     assert float(saved[1]["mean"]) == pytest.approx(rows[1].mean, rel=1e-4)
+    # Not over a file that the scene's nodes came from.
+    (tmp_path / "T1.csv").write_text("measured")
+    panel.panel.parameters.t1.AddDefaultStorageNode()
+    panel.panel.parameters.t1.GetStorageNode().SetFileName(str(tmp_path / "T1.csv"))
+    session.dialogs.answer(str(tmp_path / "T1.csv"))
+    session.click(panel.ui.csvButton)
+    assert "which would be lost: name another output" in panel.ui.regionsLabel.text
+    assert (tmp_path / "T1.csv").read_text() == "measured"
     # Measuring again writes the same table anew.
     measure(session, panel)
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLTableNode") == 1
@@ -148,12 +156,22 @@ def test_a_report_is_written(session, panel, segmentation, tmp_path, monkeypatch
     for text in ("tCho/NAA", "tumour", "not for diagnosis", "This patient is simulated, too.", "T1 (simulated)"):
         assert text in page, text
     assert "patient.html" in panel.ui.regionsLabel.text
+    # A PDF that is no earlier report's stays, since the user was not asked about it.
+    written = []
+    monkeypatch.setattr("inference_core.report.pdf.find_browser", lambda named=None: tmp_path / "browser")
+    monkeypatch.setattr("inference_core.report.pdf.print_pdf", lambda page, pdf, browser: written.append(pdf) or pdf)
+    (tmp_path / "other.pdf").write_text("mine")
     # Without regions, too.
     panel.panel.parameters.segmentation = None
     session.dialogs.answer(str(tmp_path / "other"))
     session.click(panel.ui.reportButton)
     session.wait_until(lambda: not panel.panel.regions.running, PATIENCE)
     assert (tmp_path / "other.html").is_file()
+    assert not written
+    session.dialogs.answer(str(tmp_path / "other"))
+    session.click(panel.ui.reportButton)
+    session.wait_until(lambda: not panel.panel.regions.running, PATIENCE)
+    assert written == [tmp_path / "other.pdf"]
 
 
 def test_what_is_unusable_is_said_in_one_sentence(session, panel):

@@ -1,7 +1,9 @@
 """The stand-ins themselves: do they refuse what Slicer would refuse, and do what its documentation says?"""
 
 import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -209,6 +211,24 @@ class TestNodeSelector:
         assert selector.currentNode() is None
         assert selector.currentNodeID == ""
 
+    def test_a_node_that_goes_makes_room_for_its_neighbour(self, session, selector):
+        """Qt's combo box under Slicer's moves on when its row is removed, and says so as if the user had chosen."""
+        import slicer
+
+        names = "T1", "FLAIR", "tCho"
+        t1, flair, tcho = (slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name) for name in names)
+        told = []
+        selector.connect("currentNodeChanged(vtkMRMLNode*)", told.append)
+        selector.setCurrentNode(t1)
+        slicer.mrmlScene.RemoveNode(t1)
+        assert selector.currentNode() is flair
+        selector.setCurrentNode(tcho)
+        slicer.mrmlScene.RemoveNode(tcho)
+        assert selector.currentNode() is flair
+        slicer.mrmlScene.RemoveNode(flair)
+        assert selector.currentNode() is None
+        assert told == [t1, flair, tcho, flair, None]
+
     def test_lists_only_its_types(self, selector, volume):
         import slicer
 
@@ -282,6 +302,36 @@ class TestPanel:
         toy.ui.inputsButton.collapsed = False
         assert toy.ui.inputSelector.visible
 
+    def test_once_left_a_panel_is_no_longer_asked_how_high_it_has_to_be(self, session, toy):
+        """Qt tells only the layout's first item for a widget that its height for its width has changed."""
+        import qt
+
+        label = qt.QLabel("Short.")
+        label.wordWrap = True
+        label.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Preferred)
+        toy.layout.addWidget(label)
+        session.resize((300, 200), (500, 200))
+        cut_off = []
+        for _ in range(2):
+            label.text = "A long text. " * 60
+            session.process_events(50)
+            cut_off.append(label.height < label.heightForWidth(label.width))
+            label.text = "Short."
+            session.leave_panel()
+            session.open_panel()
+        assert cut_off == [False, True]
+
+    def test_a_panel_is_never_narrower_than_it_would_like_to_be(self, session, toy):
+        import qt
+
+        panel = session.main_window.module_panel()
+        before = panel.width
+        label = qt.QLabel("several words " * 30)
+        label.wordWrap = True
+        toy.layout.addWidget(label)
+        label.setMinimumWidth(before + 100)
+        session.wait_until(lambda: panel.width > before)
+
     def test_a_disabled_button_cannot_be_clicked(self, session, toy):
         with pytest.raises(AssertionError, match="applyButton"):
             session.click(toy.ui.applyButton)
@@ -322,6 +372,34 @@ class TestParameterNode:
             parameters.factor = 3.0
         with pytest.raises(ValueError, match="Cr"):
             parameters.metabolite = "Cr"
+
+    @staticmethod
+    def connect(annotation, widget):
+        import slicer
+
+        class Parameters:
+            parameter: annotation
+
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScriptedModuleNode")
+        wrapper = slicer.parameterNodeWrapper.parameterNodeWrapper(Parameters)(node)
+        widget.setProperty("SlicerParameterName", "parameter")
+        return wrapper.connectGui(SimpleNamespace(widget=widget))
+
+    def test_an_abstract_class_of_nodes_is_refused(self, session):
+        """Slicer makes an instance of a parameter's class to learn what a node selector may list."""
+        import slicer
+
+        selector = slicer.qMRMLNodeComboBox()
+        with pytest.raises(TypeError, match="abstract class"):
+            self.connect(slicer.vtkMRMLDisplayableNode, selector)
+        self.connect(slicer.vtkMRMLSegmentationNode, selector)
+        assert list(selector.nodeTypes) == ["vtkMRMLSegmentationNode"]
+
+    def test_an_unbounded_number_is_refused_by_a_slider(self, session):
+        import ctk
+
+        with pytest.raises(RuntimeError, match="unbounded"):
+            self.connect(float, ctk.ctkSliderWidget())
 
     def test_a_removed_node_is_none(self, toy, volume):
         import slicer
@@ -419,6 +497,69 @@ class TestViews:
         session.scroll("Red", -5.0)
         red = manager.sliceWidget("Red").mrmlSliceNode().GetSliceOffset()
         assert manager.sliceWidget("Compare").mrmlSliceNode().GetSliceOffset() == pytest.approx(red)
+
+    def test_a_new_view_goes_to_0_and_takes_linked_views_along(self, session, volume):
+        import slicer
+
+        manager = slicer.app.layoutManager()
+        slicer.util.setSliceViewerLayers(background=volume, fit=True)
+        session.scroll("Red", 3.0)
+        manager.layoutLogic().GetLayoutNode().AddLayoutDescription(747, self.LAYOUT)
+        manager.setLayout(747)
+        new = manager.sliceWidget("Compare")
+        new.mrmlSliceNode().SetSliceOffset(5.0)
+        new.mrmlSliceCompositeNode().SetLinkedControl(True)
+        session.wait_until(lambda: new.mrmlSliceNode().GetSliceOffset() == 0)
+        assert manager.sliceWidget("Red").mrmlSliceNode().GetSliceOffset() == 0
+
+    def test_hot_link_goes_to_all_views_and_linking_by_hand_too(self, session):
+        import slicer
+
+        composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+        composites[0].SetLinkedControl(True)
+        composites[0].SetHotLinkedControl(True)
+        assert [node.GetLinkedControl() for node in composites] == [1, 0, 0]
+        assert [node.GetHotLinkedControl() for node in composites] == [1, 1, 1]
+        slicer.app.layoutManager().sliceWidget("Red").sliceController().setSliceLink(True)
+        assert [node.GetLinkedControl() for node in composites] == [1, 1, 1]
+
+    def test_a_legend_does_not_follow_what_a_script_shows(self, session, volume):
+        import slicer
+
+        slicer.util.setSliceViewerLayers(background=volume)
+        legend = slicer.modules.colors.logic().AddDefaultColorLegendDisplayNode(volume)
+        view = slicer.app.layoutManager().sliceWidget("Red").sliceView()
+        slicer.util.setSliceViewerLayers(background=None)
+        assert view.legends() == [legend]
+        legend.Modified()
+        assert view.legends() == []
+
+    def test_vtks_font_has_no_greek_letters(self, session):
+        from stand_ins.color_legend import drawable
+
+        assert drawable("tCho, λ = 0.02 °") == "tCho,  = 0.02 °"
+
+    def test_requests_to_render_make_one_picture_unless_time_passes(self, session):
+        import slicer
+
+        view = slicer.app.layoutManager().sliceWidget("Red").sliceView()
+        session.process_events(50)
+        before = view.renders()
+        for _ in range(3):
+            view.scheduleRender()
+        session.process_events(50)
+        assert view.renders() == before + 1
+        for _ in range(3):
+            view.scheduleRender()
+            time.sleep(0.02)
+        assert view.renders() == before + 2
+        with slicer.util.RenderBlocker():
+            for _ in range(3):
+                view.scheduleRender()
+                time.sleep(0.02)
+            assert view.renders() == before + 2
+        session.process_events(50)
+        assert view.renders() == before + 3
 
     def test_pixels_of_an_overlay(self, session, volume):
         """Half of a red overlay on a grey background, where it is; the background alone elsewhere."""
@@ -555,6 +696,21 @@ class TestSurroundings:
             SampleData.SampleDataLogic.registerCustomSampleDataSource(
                 sampleName="x", thumbnailFileName=str(tmp_path / "no.png")
             )
+
+    def test_the_type_of_a_file_has_to_be_told(self, session, tmp_path):
+        """Two readers take a NIfTI file; which one does depends on the order in which modules were loaded."""
+        import SampleData
+        import slicer
+
+        source = slicer.util.addVolumeFromArray(np.ones((3, 4, 5), np.float32))
+        assert slicer.util.saveNode(source, str(tmp_path / "map.nii.gz"), {})
+        kinds = []
+        for name, file_type in (("told", "VolumeFile"), ("untold", None)):
+            SampleData.SampleDataLogic.registerCustomSampleDataSource(
+                sampleName=name, uris=(tmp_path / "map.nii.gz").as_uri(), nodeNames="map", loadFileTypes=file_type
+            )
+            kinds += [node.GetClassName() for node in SampleData.SampleDataLogic().downloadSamples(name)]
+        assert kinds == ["vtkMRMLScalarVolumeNode", "vtkMRMLSegmentationNode"]
 
     def test_torch_states(self, session):
         import PyTorchUtils

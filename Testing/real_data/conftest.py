@@ -26,3 +26,15 @@ def glioma_patient():
 def examination():
     """The folder of the Oryx K_01 examination."""
     return _folder("oryx-K_01")
+
+
+@pytest.fixture(scope="session")
+def multivoxel():
+    """The folder of LCModel's own csv of a multi-voxel run."""
+    return _folder("lcmodel-multivoxel")
+
+
+@pytest.fixture(scope="session")
+def clinical_examination():
+    """The folder of a clinical examination as it comes: T1 and FLAIR with thick oblique slices and the skull on."""
+    return _folder("openms-clinical")

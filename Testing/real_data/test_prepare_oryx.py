@@ -7,7 +7,7 @@ import SimpleITK as sitk
 from inference_core.commands.cli import main
 from inference_core.study.geometry_sources import GeometryOptions
 from inference_core.study.map_sources import maps_from_images, maps_from_lcmodel
-from inference_core.study.patient_files import find_patients
+from inference_core.study.walker import find_patients
 
 #: The examination's own name of each map, by LCModel's; it has no Gly.
 MAPS = {

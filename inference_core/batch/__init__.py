@@ -3,6 +3,6 @@
 from inference_core.batch.plan import TABLE
 from inference_core.batch.run import BatchProgress, run_batch
 from inference_core.batch.task import BatchRow
-from inference_core.study.patient_files import find_patients
+from inference_core.study.walker import find_patients
 
 __all__ = ["TABLE", "BatchProgress", "BatchRow", "find_patients", "run_batch"]

@@ -10,9 +10,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from inference_core.errors import InputError
+from inference_core.files.atomic import write_file
 from inference_core.imaging.reading import read_image
-from inference_core.imaging.writing import atomic_path, sidecar_path
+from inference_core.imaging.writing import sidecar_path
 from inference_core.study.patient_files import PatientFiles, label
 from inference_core.terms.naming import stem
 
@@ -103,7 +103,7 @@ def describe_dataset(output: Path) -> None:
         "GeneratedBy": [{"Name": "MRSISuperRes", "Version": __version__}],
     }
     if not path.exists():
-        _write(path, json.dumps(description, indent=2) + "\n")
+        write_file(path, json.dumps(description, indent=2) + "\n")
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -117,14 +117,4 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]
     writer.writerow(columns)
     for row in rows:
         writer.writerow("n/a" if value is None else " ".join(str(value).split()) for value in row)
-    _write(path, text.getvalue())
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        with atomic_path(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(
-            f"'{path}' can't be written ({error.strerror}): check the free space and permissions of its folder."
-        ) from error
+    write_file(path, text.getvalue())

@@ -9,6 +9,8 @@ from inference_core.batch.outputs import fingerprint, finished, uncertainty_path
 from inference_core.batch.patient_maps import BatchCancelled, PatientMaps
 from inference_core.batch.task import BatchRow, Task
 from inference_core.errors import InputError
+from inference_core.files.folders import make_folders
+from inference_core.imaging.absent import absent_content
 from inference_core.imaging.writing import write_result
 from inference_core.inference.description import describe_result, describe_uncertainty
 from inference_core.inference.result_calibration import result_calibration
@@ -35,6 +37,11 @@ def rows_of_patient(
         BatchCancelled: as soon as `cancelled` answers True.
     """
     patient = tasks[0].patient
+    for task in tasks:
+        if task.unused is not None:
+            message = task.unused.sentence(patient.folder)
+            yield BatchRow(patient.name, "", None, None, "unused", 0.0, "", message)
+    tasks = [task for task in tasks if task.unused is None]
     if tasks[0].output is None:
         missing = f"Patient '{patient.name}' has no metabolite map in '{patient.folder}': {_EXPECTED_NAMES}."
         yield _failed(tasks[0], InputError(patient.problem or missing))
@@ -64,6 +71,9 @@ def _problem(task: Task) -> InputError | None:
     """What forbids a task before any file is opened."""
     if len(task.rivals) > 1:
         return _clash(task)
+    for path in (task.map,) if task.map else (path for paths in task.maps.values() for path in paths):
+        if absent := absent_content(path):
+            return InputError(f"The map '{path}' is {absent}.")
     if task.ratio is None:
         return None
     try:
@@ -97,7 +107,7 @@ def _row_of(task: Task, study: Path, maps: PatientMaps) -> BatchRow:
         region = maps.reference(task.labels[0], task.reference.mirror) if task.labels else None
         quantity = Quantity(tuple(named), task.ratio, task.reference)
         result = maps.result(quantity, named, task.sharpness, calibration, region)
-        messages = [*maps.notices(named.values()), *([sentence] if sentence else [])]
+        messages = [*maps.notices((*named.values(), *task.labels[:1])), *([sentence] if sentence else [])]
         sources = {role: path.relative_to(study).as_posix() for role, path in {**files, **maps.mri}.items()}
         about = describe_result(resolver, result, sources) | identity | {"Warnings": messages}
         _write(task, result, about, calibration)
@@ -131,12 +141,7 @@ def _write(task: Task, result: "QuantityResult", about: dict[str, Any], calibrat
     """Write one result, its uncertainty first: what lies beside a result is complete."""
     from inference_core.imaging.geometry import super_resolved_image
 
-    try:
-        task.output.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"The folder '{task.output.parent}' can't be made ({error.strerror}): check what is in its place."
-        ) from error
+    make_folders(task.output.parent)
     if task.uncertainty:
         described = about | describe_uncertainty(result, calibration)
         write_result(super_resolved_image(result.uncertainty, result.grid), uncertainty_path(task.output), described)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inference_core.batch.outputs import fingerprint
+from inference_core.errors import collected_warnings
 from inference_core.imaging.reading import read_image
 from inference_core.terms.quantity import Quantity
 
@@ -46,6 +47,7 @@ class PatientMaps:
         self._cancelled = cancelled
         self._images: dict[Path, Any] = {}
         self._hashes: dict[Path, str] = {}
+        self._notices: dict[Path, list[str]] = {}
         self._ready: dict[Path, None] = {}
         self._references: dict[tuple[Path, bool], sitk.Image] = {}
         self._failures: dict[Any, Exception] = {}
@@ -59,8 +61,11 @@ class PatientMaps:
         return self._hashes[path]
 
     def notices(self, paths: Iterable[Path]) -> list[str]:
-        """What the user has to know of maps that results were made of, each sentence once."""
-        return list(dict.fromkeys(sentence for path in paths for sentence in self._examination.notices(path)))
+        """What the user has to know of the maps and labels that a result was made of, each sentence once."""
+        paths = list(paths)
+        read = [sentence for path in (*paths, *self.mri.values()) for sentence in self._notices.get(path, ())]
+        prepared = [one for path in paths if path in self._examination for one in self._examination.notices(path)]
+        return list(dict.fromkeys([*read, *prepared]))
 
     def result(
         self,
@@ -99,14 +104,19 @@ class PatientMaps:
         """
         from inference_core.imaging.reference_region import reference_region
 
-        return self._once(self._references, (labels, mirror), lambda: reference_region(labels, mirror, self._mri("T1")))
+        def region() -> "sitk.Image":
+            t1 = self._mri("T1")
+            with collected_warnings() as self._notices[labels]:
+                return reference_region(labels, mirror, t1)
+
+        return self._once(self._references, (labels, mirror), region)
 
     def _check(self, _done: int, _total: int) -> None:
         if self._cancelled():
             raise BatchCancelled
 
     def _prepare(self, path: Path) -> None:
-        images = read_image(path, "map"), *(self._mri(role) for role in ("T1", "FLAIR"))
+        images = self._read(path, "map"), *(self._mri(role) for role in ("T1", "FLAIR"))
         self._examination.prepare(path, *images)
 
     def _once(self, found: dict, key: Any, make: Callable[[], Any]) -> Any:
@@ -124,5 +134,12 @@ class PatientMaps:
     def _mri(self, role: str) -> Any:
         path = self.mri[role]
         if path not in self._images:
-            self._images[path] = read_image(path, role)
+            self._images[path] = self._read(path, role)
         return self._images[path]
+
+    def _read(self, path: Path, role: str) -> "sitk.Image":
+        """An image; its place is checked when it is prepared."""
+        with collected_warnings() as notices:
+            image = read_image(path, role, place_needed=False)
+        self._notices[path] = notices
+        return image

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from inference_core.batch.outputs import describe_dataset, output_name, write_table
+from inference_core.batch.outputs import describe_dataset, output_name, uncertainty_path, write_table
 from inference_core.batch.ratios import ratio_tasks
 from inference_core.batch.task import BatchRow, Task
 from inference_core.errors import InputError
-from inference_core.imaging.writing import make_folder
-from inference_core.study.patient_files import PatientFiles, find_patients
+from inference_core.files.folders import make_folder
+from inference_core.files.inputs import check_not_inputs
+from inference_core.imaging.writing import sidecar_path
+from inference_core.study.patient_files import PatientFiles
+from inference_core.study.walker import find_patients
 from inference_core.terms.conditions import check_sharpness, resolve_metabolite
 from inference_core.terms.ratios import Ratio
 from inference_core.terms.reference import parse_reference
@@ -36,7 +39,7 @@ class BatchPlan:
 
     @property
     def outputs(self) -> int:
-        """How many results, or patients without maps, there are to tell of."""
+        """How many results, patients without maps and files that are not used there are to tell of."""
         return sum(map(len, self.patients))
 
     def write_rows(self, rows: Sequence[BatchRow]) -> None:
@@ -77,7 +80,7 @@ def plan_batch(
         ratios: those to make, too, such as "tCho/NAA", of all maps; the usual ones that the maps allow if empty, none
             if None.
         reference: give those in multiples of their median in the "brain", or in a label image, which this pattern finds
-            in each patient's folder, such as "anat/*_dseg.nii.gz".
+            in each patient's folder, such as `anat/*_dseg.nii.gz`.
         mirror: whether the same place on the brain's other side is meant instead.
         uncertainty: whether each result has its uncertainty beside it.
 
@@ -110,16 +113,30 @@ def plan_batch(
         tasks = [[replace(task, uncertainty=True) for task in own] for own in tasks]
     if labels:
         tasks = _of_participants(tasks, labels, study)
+    _check_outputs(tasks, patients)
     make_folder(output)
     describe_dataset(output)
     table = f"batch_{'_'.join(f'sub-{label}' for label in labels)}.tsv" if labels else TABLE
     return BatchPlan(study, output, tuple(map(tuple, tasks)), output / table)
 
 
+def _check_outputs(tasks: list[list[Task]], patients: list[PatientFiles]) -> None:
+    """Refuse results in whose place there are links to inputs."""
+    results = [task.output for own in tasks for task in own if task.output is not None]
+    results += [uncertainty_path(path) for path in results]
+    inputs = [("T1", path) for one in patients for path in one.t1]
+    inputs += [("FLAIR", path) for one in patients for path in one.flair]
+    inputs += [(f"map of {metabolite}", path) for one in patients for path, metabolite in one.maps]
+    check_not_inputs([path for one in results for path in (one, sidecar_path(one))], inputs)
+
+
 def _tasks(
     patients: list[PatientFiles], output: Path, sharpness: list[float], metabolites: set[str]
 ) -> list[list[Task]]:
-    """What is to do, patient by patient: patients without maps have one task without; those with others only, none."""
+    """What is to do, patient by patient: patients without maps have one task without; those with others only, none.
+
+    Files that are not used come first.
+    """
     maps_by_output: dict[str, set[Path]] = {}
     tasks = []
     for patient in patients:
@@ -132,7 +149,8 @@ def _tasks(
                 rivals.add(path)
                 of_patient.append(Task(patient, path, metabolite, value, target, rivals))
         if of_patient or not patient.maps:
-            tasks.append(of_patient or [Task(patient)])
+            unused = [Task(patient, unused=one) for one in patient.unused]
+            tasks.append([*unused, *(of_patient or [Task(patient)])])
     if not tasks:
         raise InputError(f"The study has no map of {', '.join(sorted(metabolites))}: name other metabolites.")
     return tasks

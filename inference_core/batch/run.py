@@ -17,6 +17,7 @@ from inference_core.batch.patient import rows_of_patient
 from inference_core.batch.patient_maps import BatchCancelled
 from inference_core.batch.plan import plan_batch
 from inference_core.batch.task import BatchRow, Task
+from inference_core.files.atomic import remove_leftovers
 from inference_core.inference.result_calibration import result_calibration
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def run_batch(
         cancelled: asked between slices; True ends the batch, and what was done is kept.
 
     Returns:
-        A row for each output, and one for a patient without maps; when cancelled, those that were reached.
+        A row for each output, one for a patient without maps, and one for each file that looks like a map and is not
+        used; when cancelled, those that were reached.
 
     Raises:
         InputError: as `plan_batch`, for default weights that can't be loaded, or weights without a calibration to
@@ -100,7 +102,9 @@ def timed_rows(
         BatchCancelled: as soon as `cancelled` answers True.
     """
     since = time.perf_counter()
-    with patient_lock(output, tasks[0].patient.place, cancelled):
+    place = tasks[0].patient.place
+    with patient_lock(output, place, cancelled):
+        remove_leftovers(output / place / "mrsi")
         for row in rows_of_patient(list(tasks), study, resolver, cancelled):
             now = time.perf_counter()
             yield replace(row, seconds=now - since)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from inference_core.study.patient_files import PatientFiles
+from inference_core.study.patient_files import PatientFiles, UnusedFile
 from inference_core.terms.ratios import Ratio
 from inference_core.terms.reference import Reference
 
@@ -16,20 +16,21 @@ class BatchRow:
 
     Attributes:
         patient: the folder's path within the study.
-        metabolite: its paper name, or a ratio's; "" for a patient without maps.
-        sharpness: lambda; None for a patient without maps.
+        metabolite: its paper name, or a ratio's; "" for a patient without maps, and for a file that is not used.
+        sharpness: lambda; None likewise.
         n: the input resolution; None where it is not known.
-        status: "done", "skipped" because it was complete, or "failed".
+        status: "done", "skipped" because it was complete, "failed", or "unused" for a file that looks like a map and
+            is none.
         seconds: what it took, reading and preparing included.
-        output: the image, "" if it failed.
-        message: why it failed, or warnings.
+        output: the image, "" if there is none.
+        message: why it failed or is not used, or warnings.
     """
 
     patient: str
     metabolite: str
     sharpness: float | None
     n: int | None
-    status: Literal["done", "skipped", "failed"]
+    status: Literal["done", "skipped", "failed", "unused"]
     seconds: float
     output: str
     message: str
@@ -51,6 +52,7 @@ class Task:
         reference: the tissue that a ratio is compared with, or None.
         labels: the label images that this names; there should be one.
         uncertainty: whether the result has its uncertainty beside it.
+        unused: a file that is not used, of which a row is all that there is to do; None for every other task.
     """
 
     patient: PatientFiles
@@ -64,3 +66,4 @@ class Task:
     reference: Reference | None = None
     labels: tuple[Path, ...] = ()
     uncertainty: bool = False
+    unused: UnusedFile | None = None

@@ -41,6 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--participant-label",
+        # As BIDS Apps spell it.
+        "--participant_label",
         nargs="+",
         default=(),
         metavar="LABEL",
@@ -104,13 +106,15 @@ def run(arguments: argparse.Namespace) -> int:
         order = {tasks[0].patient.name: place for place, tasks in enumerate(plan.patients)}
         rows.sort(key=lambda row: order[row.patient])
         plan.write_rows(rows)
-    counts = {status: sum(row.status == status for row in rows) for status in ("done", "skipped", "failed")}
+    counts = {status: sum(row.status == status for row in rows) for status in ("done", "skipped", "failed", "unused")}
     for row in rows:
         if row.status == "failed":
             print(f"Failed: {_name(row)}: {row.message}")
+        elif row.status == "unused":
+            print(f"Not used: {_name(row)}: {row.message}")
     print(
         f"{plan.table}: {counts['done']} done, {counts['skipped']} complete already, {counts['failed']} failed, of "
-        f"{plan.outputs}"
+        f"{plan.outputs - counts['unused']}" + (f"; {counts['unused']} files are not used" if counts["unused"] else "")
     )
     return 1 if counts["failed"] else 0
 

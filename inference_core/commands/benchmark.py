@@ -74,11 +74,6 @@ def _measure(settings) -> tuple[dict, list[str]]:
 def _write(path: Path, figures: dict) -> None:
     import json
 
-    from inference_core.errors import InputError
-    from inference_core.imaging.writing import atomic_path
+    from inference_core.files.atomic import write_file
 
-    try:
-        with atomic_path(path) as temporary:
-            temporary.write_text(json.dumps(figures, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"'{path}' can't be written ({error.strerror}): check its folder's free space.") from error
+    write_file(path, json.dumps(figures, indent=1, allow_nan=False) + "\n")

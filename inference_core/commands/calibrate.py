@@ -33,7 +33,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Fit, measure, write the calibration, and print the shares of true values that the intervals hold."""
     from inference_core.commands.progress import progress_bar
     from inference_core.errors import InputError
-    from inference_core.imaging.writing import atomic_path, check_folder
+    from inference_core.files.atomic import write_file
+    from inference_core.files.folders import check_folder
+    from inference_core.files.inputs import check_not_inputs
     from inference_core.inference.super_resolver import SuperResolver
     from inference_core.inference.uncertainty.calibration import EVIDENCE, calibration_path
     from inference_core.research.calibration.fit import conform, coverage, fit_coefficients
@@ -46,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     resolver = SuperResolver.load(arguments.weights, arguments.device)
     output = arguments.output or calibration_path(resolver.weights.path)
     check_folder(output.parent)
+    check_not_inputs([output], [("weights", resolver.weights.path)])
     print(f"Device: {resolver.device} ({resolver.device_reason})")
     seeds = range(arguments.first_seed, arguments.first_seed + sum(arguments.patients))
     sampled = [
@@ -85,8 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
         "factor_95": round(factor, 4),
         "coverage": {name: _rounded(groups) for name, groups in measured.items()},
     }
-    with atomic_path(output) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_file(output, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     print(f"\n{output}")
     return 0
 

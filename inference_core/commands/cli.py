@@ -7,7 +7,9 @@ from collections.abc import Callable
 from importlib import import_module
 
 from inference_core import __version__
+from inference_core.commands.streams import give_up_output, print_any_letter, say
 from inference_core.errors import InputError, InputWarning
+from inference_core.files.atomic import STORAGE_ERRORS
 
 #: Each command, the module that runs it, and its line in the help.
 _COMMANDS = {
@@ -34,23 +36,39 @@ def run_command(run: Callable[[argparse.Namespace], int], arguments: argparse.Na
 
         def show(message, category, *rest, **options):
             if issubclass(category, InputWarning):
-                print(f"Warning: {message}", file=sys.stderr)
+                say(f"Warning: {message}")
             else:
                 default(message, category, *rest, **options)
 
         warnings.showwarning = show
         try:
-            return run(arguments)
+            status = run(arguments)
+            # What could not be printed is known only then.
+            if sys.stdout is not None:
+                sys.stdout.flush()
+            return status
         except InputError as error:
-            print(f"Error: {error}", file=sys.stderr)
+            say(f"Error: {error}")
+            return 2
+        except BrokenPipeError:
+            # Whoever read the output has seen enough.
+            give_up_output()
+            return 1
+        except OSError as error:
+            if error.errno not in STORAGE_ERRORS:
+                raise
+            give_up_output()
+            where = f"'{error.filename}'" if error.filename else "What this command prints or writes"
+            say(f"Error: {where} can't be written or read ({error.strerror}): check the disk.")
             return 2
         except KeyboardInterrupt:
-            print("Stopped.", file=sys.stderr)
+            say("Stopped.")
             return 130
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line with `argv`, or the process's arguments; returns the exit status."""
+    print_any_letter()
     argv = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(
         prog="mrsi-superres",

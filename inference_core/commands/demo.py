@@ -6,6 +6,8 @@ from pathlib import Path
 #: The rows of the figure: metabolite and input resolution, as in the paper's Fig. 3.
 _ROWS = (("tCho", 24), ("Gln", 20), ("Ins", 16))
 _SHARPNESS = (0.0, 0.03, 0.06, 0.09)
+#: The figures, and whether the maps lie over FLAIR.
+_FIGURES = {"comparison": False, "overlay": True}
 _SAMPLE = Path(__file__).resolve().parents[2] / "Resources" / "SamplePatient"
 _NOTE = "Simulated patient; weights trained on simulated patients. For research, not for diagnosis."
 
@@ -23,7 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
     import time
 
     from inference_core.errors import InputError
-    from inference_core.imaging.writing import make_folder
+    from inference_core.files.folders import make_folder
+    from inference_core.files.inputs import check_not_inputs
     from inference_core.inference.super_resolver import SuperResolver
     from inference_core.research.evaluation.figures import maps_figure, save_figure
 
@@ -33,16 +36,23 @@ def run(arguments: argparse.Namespace) -> int:
             "one, or name one with --patient."
         )
     output = make_folder(arguments.output)
+    names = [f"{_name(metabolite, n, sharpness)}.nii.gz" for metabolite, n in _ROWS for sharpness in _SHARPNESS]
+    outputs = [output / name for name in (*names, *(f"{name}.png" for name in _FIGURES))]
+    check_not_inputs(outputs, [("patient", arguments.patient), ("weights", arguments.weights)])
     resolver = SuperResolver.load(arguments.weights, arguments.device)
     print(f"Device: {resolver.device} ({resolver.device_reason})")
     start = time.perf_counter()
     rows = [_row(resolver, arguments.patient, metabolite, n, output) for metabolite, n in _ROWS]
     seconds = time.perf_counter() - start
-    for name, over_flair in (("comparison", False), ("overlay", True)):
+    for name, over_flair in _FIGURES.items():
         save_figure(maps_figure(rows, _NOTE, over_flair), output / f"{name}.png")
         print(f"{output / f'{name}.png'}")
     print(f"Super-resolved {len(_ROWS)} maps at {len(_SHARPNESS)} sharpness settings in {seconds:.1f} s.")
     return 0
+
+
+def _name(metabolite: str, n: int, sharpness: float) -> str:
+    return f"{metabolite}_n{n}_sharpness-{sharpness:g}"
 
 
 def _row(resolver, patient: Path, metabolite: str, n: int, output: Path):
@@ -73,7 +83,7 @@ def _row(resolver, patient: Path, metabolite: str, n: int, output: Path):
     for sharpness in _SHARPNESS:
         result = resolver.super_resolve(prepared, metabolite, sharpness)
         maps[f"λ = {sharpness:g}"] = result
-        path = output / f"{metabolite}_n{n}_sharpness-{sharpness:g}.nii.gz"
+        path = output / f"{_name(metabolite, n, sharpness)}.nii.gz"
         write_result(
             super_resolved_image(result, prepared.grid),
             path,

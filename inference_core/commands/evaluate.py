@@ -30,8 +30,9 @@ def run(arguments: argparse.Namespace) -> int:
     from inference_core.commands.progress import progress_bar
     from inference_core.engine.devices import choose_device
     from inference_core.engine.folded_network import FoldedNetwork
-    from inference_core.imaging.writing import check_folder
-    from inference_core.networks.weights_io import load_weights
+    from inference_core.files.folders import check_folder
+    from inference_core.files.inputs import check_not_inputs
+    from inference_core.networks.weights_io import DEFAULT_WEIGHTS, load_weights
     from inference_core.research.evaluation.anatomical import anatomical_regularisation
     from inference_core.research.evaluation.comparison import compare, mean_by
     from inference_core.research.evaluation.methods import Timed, bicubic, network_method, zero_filling
@@ -39,6 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.output:
         check_folder(arguments.output.parent)
+        inputs = [("weights", arguments.weights or DEFAULT_WEIGHTS), ("data", arguments.data)]
+        check_not_inputs([arguments.output], inputs)
     sharpness = [check_sharpness(value) for value in arguments.sharpness]
     device, reason = choose_device(arguments.device)
     print(f"Device: {device} ({reason})")
@@ -121,7 +124,6 @@ def _table(key: str, values: list, methods: list[str], means: dict) -> str:
 def _write_json(path: Path, figures: dict) -> None:
     import json
 
-    from inference_core.imaging.writing import atomic_path
+    from inference_core.files.atomic import write_file
 
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    write_file(path, json.dumps(figures, indent=2) + "\n")

@@ -91,19 +91,25 @@ class GivenPatient:
         return found
 
 
-def open_patient(arguments: argparse.Namespace) -> GivenPatient:
+def open_patient(arguments: argparse.Namespace, outputs: Sequence[Path | None]) -> GivenPatient:
     """Read what the arguments name.
 
+    Args:
+        arguments: of `add_patient_arguments`.
+        outputs: files that the command will write; None is passed over.
+
     Raises:
-        InputError: for files that can't be read, unknown metabolites, ratios without their maps, labels that are no
-            regions, or a T1 whose middle can't be found.
+        InputError: for outputs that are inputs, files that can't be read, unknown metabolites, ratios without their
+            maps, labels that are no regions, or a T1 whose middle can't be found.
     """
-    from inference_core.commands.map_arguments import check_one_patient, map_files
+    from inference_core.commands.map_arguments import check_given_names, check_one_patient, map_files
     from inference_core.errors import InputError
+    from inference_core.files.inputs import check_not_inputs
     from inference_core.imaging.labels import label_images
     from inference_core.imaging.mirror import mirror_transform, mirrored
     from inference_core.imaging.reading import read_image
     from inference_core.inference.super_resolver import SuperResolver
+    from inference_core.networks.weights_io import DEFAULT_WEIGHTS
     from inference_core.regions.choice import parse_ratios
     from inference_core.terms.conditions import check_sharpness
 
@@ -111,11 +117,17 @@ def open_patient(arguments: argparse.Namespace) -> GivenPatient:
     if arguments.labels is None and (arguments.names or arguments.mirror):
         raise InputError("--names and --mirror are about regions: name their label image with --labels.")
     files = map_files(arguments.maps)
+    named = [*((f"map of {name}", path) for name, path in files.items()), ("T1", arguments.t1)]
+    named += [("FLAIR", arguments.flair), ("label image", arguments.labels)]
+    check_not_inputs(outputs, [*named, ("weights", arguments.weights or DEFAULT_WEIGHTS)])
     check_one_patient([*files.values(), arguments.t1, arguments.flair])
     ratios = None if arguments.ratios is None else parse_ratios(arguments.ratios, files)
-    regions = {} if arguments.labels is None else label_images(arguments.labels, arguments.names)
-    maps = {name: read_image(path, "map") for name, path in files.items()}
-    t1, flair = read_image(arguments.t1, "T1"), read_image(arguments.flair, "FLAIR")
+    check_given_names(files, arguments.t1, arguments.flair)
+    t1, flair = (
+        read_image(path, role, place_needed=False) for path, role in ((arguments.t1, "T1"), (arguments.flair, "FLAIR"))
+    )
+    regions = {} if arguments.labels is None else label_images(arguments.labels, t1, arguments.names)
+    maps = {name: read_image(path, "map", place_needed=False) for name, path in files.items()}
     if arguments.mirror:
         other_side = mirror_transform(t1)
         regions |= {f"{name}, mirrored": mirrored(region, other_side, t1) for name, region in regions.items()}

@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the patients into the folder."""
     from inference_core.commands.progress import progress_bar
     from inference_core.errors import InputError
-    from inference_core.imaging.writing import make_folder
+    from inference_core.files.folders import make_folder
     from inference_core.research.phantom import simulate_patient, write_study
 
     if arguments.patients < 1 or (arguments.single and arguments.patients > 1):

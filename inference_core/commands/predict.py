@@ -50,25 +50,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Super-resolve the map and write the result with its sidecar."""
-    from inference_core.commands.map_arguments import check_one_patient
+    from inference_core.commands.map_arguments import check_given_names, check_one_patient
     from inference_core.errors import InputError
+    from inference_core.files.inputs import check_not_inputs
     from inference_core.imaging.geometry import super_resolved_image
     from inference_core.imaging.reading import read_image
     from inference_core.imaging.reference_region import reference_region
     from inference_core.imaging.writing import check_output, sidecar_path, write_result
     from inference_core.inference.description import describe_result, describe_uncertainty
     from inference_core.inference.super_resolver import SuperResolver
+    from inference_core.networks.weights_io import DEFAULT_WEIGHTS
     from inference_core.terms.conditions import check_sharpness, resolve_metabolite
     from inference_core.terms.quantity import Quantity
     from inference_core.terms.ratios import Ratio
     from inference_core.terms.reference import parse_reference
 
     # What needs no computing is refused before any.
-    check_output(arguments.output)
-    if arguments.uncertainty:
-        check_output(arguments.uncertainty)
-        if sidecar_path(arguments.uncertainty).resolve() == sidecar_path(arguments.output).resolve():
-            raise InputError("--uncertainty and --output have one name: give two.")
     ratio = Ratio.parse(arguments.metabolite) if "/" in arguments.metabolite else None
     reference = parse_reference(arguments.reference, arguments.mirror, ratio is not None)
     sharpness = check_sharpness(arguments.sharpness)
@@ -76,9 +73,20 @@ def run(arguments: argparse.Namespace) -> int:
     quantity = Quantity(names, ratio, reference)
     files = _files(arguments.map, quantity)
     labels = Path(reference.place) if reference is not None and reference.labelled else None
+    inputs = [*((f"map of {name}", path) for name, path in files.items()), ("T1", arguments.t1)]
+    inputs += [("FLAIR", arguments.flair), ("label image", labels), ("weights", arguments.weights or DEFAULT_WEIGHTS)]
+    for output in filter(None, (arguments.output, arguments.uncertainty)):
+        check_not_inputs([output, sidecar_path(output)], inputs)
+        check_output(output)
+    described = [sidecar_path(path).resolve() for path in (arguments.output, arguments.uncertainty) if path]
+    if len(set(described)) < len(described):
+        raise InputError("--uncertainty and --output have one name: give two.")
     check_one_patient([*files.values(), arguments.t1, arguments.flair, *([labels] if labels else [])])
-    maps = {name: read_image(path, "map") for name, path in files.items()}
-    t1, flair = (read_image(path, role) for path, role in ((arguments.t1, "T1"), (arguments.flair, "FLAIR")))
+    check_given_names(files, arguments.t1, arguments.flair)
+    maps = {name: read_image(path, "map", place_needed=False) for name, path in files.items()}
+    t1, flair = (
+        read_image(path, role, place_needed=False) for path, role in ((arguments.t1, "T1"), (arguments.flair, "FLAIR"))
+    )
     region = reference_region(labels, reference.mirror, t1) if labels else None
     resolver = SuperResolver.load(arguments.weights, arguments.device, arguments.runtime, arguments.precision)
     print(f"Device: {resolver.device} ({resolver.device_reason})")
@@ -103,14 +111,14 @@ def _files(given: list[str], quantity) -> dict[str, Path]:
     Raises:
         InputError: if there are too few or too many, or their metabolites can't be told.
     """
-    from inference_core.commands.map_arguments import map_files
+    from inference_core.commands.map_arguments import map_files, split_map
     from inference_core.errors import InputError
 
     if quantity.ratio is None:
         if len(given) > 1:
             raise InputError(f"--map names {len(given)} maps: a metabolite needs one, a ratio such as tCho/NAA more.")
         # The one map is of the metabolite that is named, whatever the file is called.
-        if "=" not in given[0] or Path(given[0]).exists():
+        if split_map(given[0])[0] is None:
             return {quantity.name: Path(given[0])}
     files = map_files(given)
     if quantity.ratio is None and quantity.name not in files:

@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parts.add_argument("--flair", type=Path, help="FLAIR image")
     parts.add_argument("--mask", type=Path, help="mask of the brain in the T1's space (found in the T1)")
     parts.add_argument("--map-anatomy", type=Path, help="MRI in the map's space, to register to (coordinates trusted)")
-    parts.add_argument("--patient", help="what to call the patient (the name of the T1's folder)")
+    parts.add_argument("--patient", help="what to call the patient (the files' BIDS label, or the T1's folder)")
     geometry = parser.add_argument_group("geometry of maps without a header; LPS, mm")
     geometry.add_argument("--reference", type=Path, help="image on the map's grid")
     geometry.add_argument("--voxel", type=float, nargs=3, metavar="MM", help="voxel along columns, rows, slices")
@@ -35,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     quality.add_argument("--slice-voxels", type=int, default=1, help="least voxels of a slice (1)")
     quality.add_argument("--fill-holes", action="store_true", help="fill rejected voxels in the brain, below 64 x 64")
     parser.add_argument("--no-registration", action="store_true", help="take all images where their headers put them")
+    parser.add_argument(
+        "--replace", action="store_true", help="replace patients that were prepared from other files, too"
+    )
     parser.add_argument("--others", action="store_true", help="keep metabolites that the network does not know")
 
 
@@ -51,7 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
     settings.check()
     study, parts = _patients(arguments)
     output = open_prepared_folder(arguments.folders[-1])
-    outcomes = prepare_study(parts, settings, output, study, progress=lambda line: print(line, flush=True))
+    outcomes = prepare_study(
+        parts, settings, output, study, progress=lambda line: print(line, flush=True), replace=arguments.replace
+    )
     failed = [one for one in outcomes if one.failure]
     print(f"{output}: {len(outcomes) - len(failed)} of {len(outcomes)} patients prepared")
     for one in failed:
@@ -84,7 +89,8 @@ def _settings(arguments: argparse.Namespace):
 def _patients(arguments: argparse.Namespace):
     """The study, None for a lone patient, and the parts of each patient."""
     from inference_core.errors import InputError
-    from inference_core.study.walker import find_parts, lone_patient
+    from inference_core.study.lone_patient import lone_patient
+    from inference_core.study.walker import find_parts
 
     names = ("lcmodel", "maps", "spar", "t1", "flair", "mask", "map_anatomy")
     given = {name: path for name in names if (path := getattr(arguments, name)) is not None}

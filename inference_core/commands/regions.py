@@ -14,14 +14,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Super-resolve the maps and write the table."""
-    from inference_core.imaging.writing import atomic_path, check_folder
+    from inference_core.files.atomic import write_file
+    from inference_core.files.folders import check_folder
     from inference_core.regions.table import as_csv
 
     check_folder(arguments.output.parent)
-    patient = open_patient(arguments)
+    patient = open_patient(arguments, [arguments.output])
     rows = patient.measure().rows
-    with atomic_path(arguments.output) as temporary:
-        temporary.write_text(as_csv(rows), encoding="utf-8")
+    write_file(arguments.output, as_csv(rows))
     print(f"{'region':16} {'quantity':16} {'mL':>7} {'as measured':>12} {'super-resolved':>20} {'signal':>8}")
     for row in rows:
         before, after = ("-" if mean is None else f"{mean:.3g}" for mean in (row.low_resolution_mean, row.mean))

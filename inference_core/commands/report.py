@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Super-resolve the maps and write the page."""
     from inference_core.errors import InputError
-    from inference_core.imaging.writing import check_folder
+    from inference_core.files.folders import check_folder
     from inference_core.report.pdf import NO_BROWSER, find_browser, print_pdf
     from inference_core.report.report import write_patient_report
     from inference_core.report.source_notes import file_names, is_simulated, units_of
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
             if path.is_dir():
                 raise InputError(f"The output '{path}' is a folder: name a file.")
     browser = find_browser(arguments.browser) if arguments.pdf else None
-    patient = open_patient(arguments)
+    patient = open_patient(arguments, [arguments.output, arguments.pdf])
     found = patient.measure(certain=not arguments.no_uncertainty)
     files = {"T1": arguments.t1, "FLAIR": arguments.flair, **patient.files}
     write_patient_report(

@@ -51,10 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
     from inference_core.commands.pieces import Deadline, OutOfTimeError
     from inference_core.commands.progress import progress_bar
     from inference_core.errors import InputError
-    from inference_core.imaging.writing import make_folder
+    from inference_core.files.folders import make_folder
     from inference_core.research.reproduction.jobs import all_jobs, run_jobs
     from inference_core.research.reproduction.methods import choose_methods
-    from inference_core.research.reproduction.plan import keep_plan, parse_budget, read_plan
+    from inference_core.research.reproduction.plan import check_run_folder, keep_plan, parse_budget, read_plan
     from inference_core.research.reproduction.report import write_report
     from inference_core.research.training.packing import unpack
 
@@ -70,6 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     devices = _devices(arguments.device)
     output = make_folder(arguments.output)
     unpack(output)
+    check_run_folder(output)
     try:
         study = _planned(arguments, output, methods, patients, devices[0], budget, lpips, read_plan(output), deadline)
     except OutOfTimeError:
@@ -138,9 +139,9 @@ def _patients(arguments: argparse.Namespace) -> list:
     from inference_core.errors import InputError
 
     if arguments.data:
-        from inference_core.research.data.study import StudyPatient, find_patients
+        from inference_core.research.data.study import StudyPatient, training_patients
 
-        patients = [StudyPatient(path) for path in find_patients(arguments.data)]
+        patients = [StudyPatient(path) for path in training_patients(arguments.data)]
     else:
         from inference_core.research.data.simulated import SimulatedSlices
 

@@ -1,6 +1,7 @@
 """Train a network on a folder of patients or on simulated ones: `mrsi-superres train`."""
 
 import argparse
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -216,23 +217,27 @@ def train(arguments: argparse.Namespace, settings, fabric, deadline: Deadline) -
     """Train in all processes, once they are launched; returns whether it came to the last step in time."""
     import torch
 
-    from inference_core.imaging.writing import make_folder
+    from inference_core.files.folders import make_folder
     from inference_core.networks import count_parameters, create_network
     from inference_core.networks.weights_io import load_weights, save_weights
     from inference_core.research.data.loading import default_workers
     from inference_core.research.data.training_batches import TrainingBatches
+    from inference_core.research.training.checkpoints import check_checkpoint
     from inference_core.research.training.launch import processes_here, together
     from inference_core.research.training.trainer import Trainer
 
-    together(fabric, lambda: make_folder(arguments.output), alone=True)
-    torch.manual_seed(arguments.seed)
     start = _initial_weights(arguments)
+    together(fabric, lambda: make_folder(arguments.output), alone=True)
+    together(fabric, lambda: _check_outputs(arguments, start))
+    torch.manual_seed(arguments.seed)
     network, origin = together(
         fabric, lambda: load_weights(start) if start else (create_network(settings.network), None)
     )
     workers = arguments.workers
     if workers is None:
         workers = default_workers(fabric.device.type, processes_here(arguments.devices))
+    # What can't be resumed is refused before any patient is read or simulated.
+    together(fabric, lambda: check_checkpoint(arguments.output, settings.as_dict(), bool(arguments.steps)))
     try:
         slices, validation = _load_data(arguments, fabric, workers, deadline)
     except OutOfTimeError:
@@ -251,6 +256,13 @@ def train(arguments: argparse.Namespace, settings, fabric, deadline: Deadline) -
         f"step {trainer.step} of {steps}",
         flush=True,
     )
+    if trainer.earlier_plans:
+        at, before = trainer.earlier_plans[-1]
+        fabric.print(
+            f"Planned for {before} steps until step {at}: the learning rate follows the plan of {steps} steps from "
+            "there on.",
+            flush=True,
+        )
     with progress_bar(total=steps, initial=trainer.step, unit="step", disable=not fabric.is_global_zero) as bar:
 
         def progress(record: dict) -> None:
@@ -266,10 +278,21 @@ def train(arguments: argparse.Namespace, settings, fabric, deadline: Deadline) -
     if fabric.is_global_zero:
         path = arguments.output / WEIGHTS
         details = {name: str(value) for name, value in settings.as_dict().items()}
+        if trainer.earlier_plans:
+            details["earlier_plans"] = json.dumps(trainer.earlier_plans)
         details |= {"started_from": origin.sha256} if origin else {}
         save_weights(path, trained, {"architecture": settings.network, **details})
         print(f"Weights: {path}")
     return True
+
+
+def _check_outputs(arguments: argparse.Namespace, start: Path | None) -> None:
+    from inference_core.files.inputs import check_not_inputs
+
+    outputs = [arguments.output / name for name in (WEIGHTS, "checkpoint.pt", "losses.jsonl")]
+    anatomy = [("--anatomy", path) for path in arguments.anatomy or ()]
+    anatomy += [(f"--{name}", getattr(arguments, name)) for name in ("grey", "white", "csf", "flair")]
+    check_not_inputs(outputs, [("initial weights", start), ("data", arguments.data), *anatomy])
 
 
 def describe_data(arguments: argparse.Namespace) -> str:
@@ -357,7 +380,9 @@ def _validation(slices):
 def main(argv: list[str] | None = None) -> int:
     """Run the command with `argv`; returns its exit status."""
     from inference_core.commands.cli import run_command
+    from inference_core.commands.streams import print_any_letter
 
+    print_any_letter()
     parser = argparse.ArgumentParser(prog="train.py", description=__doc__.partition(":")[0])
     add_arguments(parser)
     return run_command(run, parser.parse_args(argv))

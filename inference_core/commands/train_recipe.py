@@ -59,7 +59,8 @@ def _made_from(recipe: "Recipe", subjects: "list[Subject]") -> dict:
 def _check_made_from(folder: Path, own: dict) -> None:
     """Refuse to go on with a run of another recipe or other anatomies; write down what a new one is made from."""
     from inference_core.errors import InputError
-    from inference_core.imaging.writing import atomic_path, make_folder
+    from inference_core.files.atomic import write_file
+    from inference_core.files.folders import make_folder
 
     path = make_folder(folder) / _MADE_FROM
     if path.exists():
@@ -71,8 +72,7 @@ def _check_made_from(folder: Path, own: dict) -> None:
             if kept.get(key) != own[key]:
                 raise InputError(f"'{folder}' holds a run of another {what}: choose another folder.")
         return
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(own, indent=1) + "\n", encoding="utf-8")
+    write_file(path, json.dumps(own, indent=1) + "\n")
 
 
 def run_recipe(arguments: argparse.Namespace) -> int:

@@ -8,11 +8,12 @@ import SimpleITK as sitk
 
 from inference_core.imaging.geometry import SuperResolvedGrid, resample_finer
 from inference_core.imaging.hole_filling import fill_holes
+from inference_core.imaging.skull import shows_skull
 from inference_core.terms.conditions import SUPER_RESOLVED_MATRIX
 
-#: A T1 counts as skull-stripped if more than this share of its voxels is exactly 0 ...
+#: A T1 counts as skull-stripped if more than this share of its voxels is exactly 0, ...
 _BACKGROUND_SHARE = 0.2
-#: ... and if what is not 0 is no larger than this: heads with their skull are, brains are not.
+#: ... if what is not 0 is no larger than this (whole heads are, brains are not), and if it has no skull.
 _LARGEST_BRAIN_ML = 3000.0
 #: A voxel is brain if at least this share of it is.
 _BRAIN_SHARE = 0.5
@@ -35,7 +36,7 @@ def brain_mask_of_t1(t1: sitk.Image) -> sitk.Image | None:
         return None
     brain = sitk.GetImageFromArray(fill_holes(mask).astype(np.uint8))
     brain.CopyInformation(t1)
-    return brain
+    return None if shows_skull(t1, brain) else brain
 
 
 def _block_mean(array: np.ndarray, factor: int) -> np.ndarray:

@@ -7,20 +7,24 @@ import numpy as np
 import SimpleITK as sitk
 
 from inference_core.errors import InputError
+from inference_core.imaging.place import check_places
 from inference_core.imaging.reading import read_image
 
 
-def label_images(path: Path, names: Sequence[str] = ()) -> dict[str, sitk.Image]:
+def label_images(path: Path, t1: sitk.Image, names: Sequence[str] = ()) -> dict[str, sitk.Image]:
     """A label image's regions by name, each an image that is 1 inside.
 
     Args:
         path: of the label image.
+        t1: the patient's, which the labels lie on.
         names: of its labels, such as "1=tumour"; the others are called by their number.
 
     Raises:
-        InputError: for labels that are no whole numbers or none, and names of labels that there are not.
+        InputError: for labels that are no whole numbers or none, names of labels that there are not, and a label image
+            of which nothing tells where it lies on the T1.
     """
-    image = read_image(path, "label image")
+    image = read_image(path, "label image", place_needed=False)
+    check_places({f"label image '{path}'": image, "T1": t1})
     values = np.unique(sitk.GetArrayViewFromImage(image))
     if not np.array_equal(values, np.round(values)):
         raise InputError(f"The label image '{path}' holds fractions: give one of whole numbers.")

@@ -109,7 +109,7 @@ def _analyse(image: sitk.Image) -> tuple[MeasuredSupport, tuple[CoarseGrid, Coar
     )
     if counts is None:
         return as_it_is
-    grids = tuple(_zero_filling_grid(size, count) for size, count in zip((rows, columns), counts, strict=True))
+    grids = _zero_filling_grid(rows, counts[0]), _zero_filling_grid(columns, counts[1])
     return MeasuredSupport(*counts, ZERO_FILLING), grids
 
 

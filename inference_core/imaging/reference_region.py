@@ -20,12 +20,12 @@ def reference_region(labels: Path, mirror: bool, t1: sitk.Image) -> sitk.Image:
     Args:
         labels: file of the label image.
         mirror: whether the same place on the brain's other side is meant.
-        t1: the patient's, which the other side is found on.
+        t1: the patient's, which the labels lie on, and the other side is found on.
 
     Raises:
         InputError: for a label image that can't be used, or a T1 whose middle can't be found.
     """
-    region = sitk.Cast(sum(label_images(labels).values()) > 0, sitk.sitkUInt8)
+    region = sitk.Cast(sum(label_images(labels, t1).values()) > 0, sitk.sitkUInt8)
     return mirrored(region, mirror_transform(t1), t1) if mirror else region
 
 

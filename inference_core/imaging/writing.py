@@ -1,70 +1,27 @@
-"""Writing results: all of a file or nothing, and a JSON sidecar that says how it was made."""
+"""Writing images: all of a file or nothing, and a JSON sidecar that says how it was made."""
 
+import errno
+import gzip
 import json
-import secrets
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from inference_core import __version__
 from inference_core.errors import InputError
+from inference_core.files.atomic import atomic_pair, cannot_write, write_verified
+from inference_core.files.folders import check_folder
+from inference_core.files.inputs import check_name
+from inference_core.terms.naming import IMAGE_ENDINGS
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
 #: Image formats of a single file, which one rename can put in place.
 IMAGE_EXTENSIONS = (".nii.gz", ".nii", ".nrrd", ".mha")
-
-
-@contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
-    """A temporary path in the same folder and with the same extension, which replaces `path` when the block ends.
-
-    If the block raises, the temporary file is removed and `path` is left as it was.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def check_folder(folder: str | Path) -> Path:
-    """`folder` as a path, if files can be written into it.
-
-    Raises:
-        InputError: if it does not exist, is no folder, or can't be written.
-    """
-    folder = Path(folder)
-    if not folder.exists():
-        raise InputError(f"The output folder '{folder}' does not exist: create it first or choose another.")
-    if not folder.is_dir():
-        raise InputError(f"The output folder '{folder}' is a file: choose a folder.")
-    try:
-        # Permission bits don't tell for network shares, read-only media or root: only trying does.
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise InputError(
-            f"The output folder '{folder}' can't be written ({error.strerror}): choose another."
-        ) from error
-    return folder
-
-
-def make_folder(folder: str | Path) -> Path:
-    """`folder` as a path, made if only its last part does not exist yet, if files can be written into it.
-
-    Raises:
-        InputError: as `check_folder`; also if what it lies in does not exist.
-    """
-    folder = Path(folder)
-    if not folder.exists():
-        check_folder(folder.absolute().parent)
-        folder.mkdir()
-    return check_folder(folder)
+#: What each sidecar begins with, and is known by.
+_OWN = {"SoftwareName": "MRSISuperRes"}
+_HEAD = json.dumps(_OWN, indent=2).removesuffix("\n}")
 
 
 def _extension(path: Path) -> str:
@@ -84,47 +41,93 @@ def sidecar_path(path: str | Path) -> Path:
     return path.with_name(path.name[: -len(_extension(path))] + ".json")
 
 
+def is_own_sidecar(path: Path) -> bool:
+    """Whether a file is a sidecar that this package wrote, or the beginning of one, as a full disk leaves it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        if text.startswith(_HEAD) or _HEAD.startswith(text):
+            return True
+        content = json.loads(text)
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and content.get("SoftwareName") == _OWN["SoftwareName"]
+
+
 def check_output(path: str | Path) -> Path:
     """`path` as a path, if `write_result` will be able to write there; to be asked before computing anything.
 
     Raises:
-        InputError: if its folder does not exist or can't be written, it is a folder itself, or its extension is
-            unknown.
+        InputError: if its folder does not exist or can't be written, it is a folder itself, its extension is unknown,
+            or its sidecar would replace another file's.
     """
     path = Path(path)
     sidecar = sidecar_path(path)
+    check_name(path)
     check_folder(path.parent)
     for file in (path, sidecar):
         if file.is_dir():
             raise InputError(f"The output '{file}' is a folder: name a file.")
+    if sidecar.exists():
+        stem = sidecar.name.removesuffix("json")
+        siblings = [one for end in IMAGE_ENDINGS if (one := sidecar.with_name(stem + end[1:])) != path and one.exists()]
+        if siblings or not is_own_sidecar(sidecar):
+            owner = f"'{siblings[0].name}'" if siblings else "another file"
+            raise InputError(
+                f"'{sidecar}', which belongs to {owner}, would be replaced by the description of '{path.name}': name "
+                "another output."
+            )
     return path
 
 
 def write_result(image: "sitk.Image", path: str | Path, sidecar: dict[str, Any]) -> Path:
-    """Write an image and its JSON sidecar; both are complete before either takes its name.
+    """Write an image and its JSON sidecar, read both back, and only then let them take their names.
 
     Args:
-        image: any SimpleITK image.
+        image: any SimpleITK image of one value a voxel.
         path: file to write, replaced if it exists; its extension is one of `IMAGE_EXTENSIONS`.
-        sidecar: what `json` can write.
+        sidecar: what `json` can write; the software's name and version are added.
 
     Returns:
         The path of the sidecar.
 
     Raises:
-        InputError: if the files can't be written; neither is left half-written.
+        InputError: as `check_output`, or if the files can't be written; neither is left half-written.
     """
     import SimpleITK as sitk
 
     path = check_output(path)
-    text = json.dumps(sidecar, indent=2, ensure_ascii=False) + "\n"
-    try:
-        with atomic_path(sidecar_path(path)) as temporary_sidecar, atomic_path(path) as temporary_image:
+    about = _OWN | {"SoftwareVersion": __version__} | sidecar
+    text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
+    with atomic_pair(path, sidecar_path(path)) as (temporary_image, temporary_sidecar):
+        try:
             sitk.WriteImage(image, str(temporary_image))
-            temporary_sidecar.write_text(text, encoding="utf-8")
-    except (OSError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise InputError(
-            f"'{path}' can't be written ({reason}): check the free space and permissions of its folder."
-        ) from error
+        except RuntimeError as error:
+            raise cannot_write(path, error) from error
+        _check_written(temporary_image, image)
+        write_verified(temporary_sidecar, text)
     return sidecar_path(path)
+
+
+def _check_written(path: Path, image: "sitk.Image") -> None:
+    """Compare a file with what it should hold: ITK does not report all errors, such as that of a full disk.
+
+    Raises:
+        OSError: if they differ.
+    """
+    import numpy as np
+    import SimpleITK as sitk
+
+    try:
+        content = path.read_bytes()
+        if content[:2] == b"\x1f\x8b":
+            # Compares checksums, too.
+            content = gzip.decompress(content)
+        # All formats that are written end in the voxels, as they lie in memory.
+        whole = content.endswith(np.ascontiguousarray(sitk.GetArrayViewFromImage(image)).tobytes())
+        header = sitk.ImageFileReader()
+        header.SetFileName(str(path))
+        header.ReadImageInformation()
+    except (EOFError, zlib.error, gzip.BadGzipFile, RuntimeError):
+        whole = False
+    if not whole or header.GetSize() != image.GetSize() or header.GetPixelID() != image.GetPixelID():
+        raise OSError(errno.EIO, "what was written reads differently, as on a full or broken disk")

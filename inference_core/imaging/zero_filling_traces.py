@@ -19,19 +19,57 @@ import numpy as np
 _FEWEST = 12
 #: Profiles that are analysed, and how short they may be relative to the longest.
 _PROFILES, _SHORTEST = 64, 0.8
-#: Voxels below this share of a bright one may be ringing that the magnitude turned around.
-_TRUSTED_SHARE = 0.35
-#: The last coefficient stands at least this far above the floor behind it.
-_STEP = 4.0
-#: The last coefficient may lie this far below the ones before it: in whole profiles, and in masked ones.
-_EDGE_WHOLE, _EDGE_MASKED = 12.0, 32.0
-#: Spectra of measured maps fall by up to about this over three frequencies.
-_USUAL_FALL = 4.0
-#: Masked profiles show the last coefficients weaker than earlier ones by about this much.
-_MASKED_LOSS = 11.0
-#: Heights, dB: of either axis for a second look, of one for an answer, of one without the other's consent, of one
-#: without doubt; and of both together where both give the same count. Maps as measured reach 6.
-_LIKELY, _CLEAR, _CERTAIN_ALONE, _CERTAIN, _AGREED = 8.0, 10.0, 18.0, 25.0, 16.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a spectrum must show. Set by hand on simulated patients' spectra.
+
+    `python Testing/benchmarks/zero_filling_limits.py` measures what each is worth, on patients with fixed seeds, and
+    with `--search` looks for better ones.
+
+    Attributes:
+        trusted_share: voxels below this share of a bright one may be ringing that the magnitude turned around.
+        step: how far the last coefficient stands above the floor behind it, at least, dB.
+        edge_whole: how far the last coefficient of whole profiles may lie below the ones before it, dB.
+        edge_masked: how far the last coefficient of masked profiles may lie below the ones before it, dB.
+        partner_share: by which share of its step the sine of an even highest frequency must lie below the cosine.
+        partner_offset: and by how many dB besides.
+        rest_share: how far, as a share of the step, a masked spectrum may still fall behind the floor.
+        masked_loss: by how much masked profiles show the last coefficients weaker than earlier ones, dB.
+        usual_fall: by how much spectra of measured maps fall over three frequencies, dB.
+        fall_weight: what each dB of a steeper fall takes from the height.
+        bright_lead: by how much the bright voxels' cliff must be higher than that of all voxels to be taken, dB.
+        likely: least height of either axis of a square map whose axes nearly agree, dB.
+        clear: least height of one axis for an answer, dB.
+        certain_alone: least height of one axis without the other's consent, dB.
+        certain: least height of the bright voxels' cliff to be taken without that lead, dB.
+        agreed: least height of both axes together where both give the same count, dB.
+        near: counts of two axes that differ by up to this nearly agree.
+        lone_share: of the higher axis' height, what the lower one may reach for the higher one to decide alone.
+    """
+
+    trusted_share: float = 0.35
+    step: float = 4.0
+    edge_whole: float = 12.0
+    edge_masked: float = 32.0
+    partner_share: float = 0.3
+    partner_offset: float = 2.0
+    rest_share: float = 0.25
+    masked_loss: float = 11.0
+    usual_fall: float = 4.0
+    fall_weight: float = 1.3
+    bright_lead: float = 8.0
+    likely: float = 8.0
+    clear: float = 10.0
+    certain_alone: float = 18.0
+    certain: float = 25.0
+    agreed: float = 16.0
+    near: int = 4
+    lone_share: float = 0.6
+
+
+LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -70,12 +108,13 @@ def _decibel(energy: np.ndarray) -> np.ndarray:
     return 10 * np.log10(energy + 1e-15 * energy.sum() + 1e-300)
 
 
-def find_cliff(level: np.ndarray, design: np.ndarray) -> Cliff:
+def find_cliff(level: np.ndarray, design: np.ndarray, limits: Limits = LIMITS) -> Cliff:
     """The clearest cliff of a spectrum.
 
     Args:
         level: energy of each basis function's new part, `(function,)`.
         design: how much of each basis function is new on the trusted voxels, `(function,)`; all 0 for whole profiles.
+        limits: the tuned numbers.
     """
     size, whole = len(level), bool(design.min() > -1)
     flat = level - design
@@ -85,22 +124,28 @@ def find_cliff(level: np.ndarray, design: np.ndarray) -> Cliff:
         first = count + 1 if even else count
         floor = level[first : first + 4].max()
         edge = level[count - 1] - floor
-        before = np.median(flat[count - 3 : count])
-        inside = max(np.median(flat[max(count - 9, 1) : count - 3]), before)
-        if edge < _STEP or flat[count - 1] < inside - (_EDGE_WHOLE if whole else _EDGE_MASKED):
+        if edge < limits.step:
             continue
         # The sine of the highest frequency is there for odd counts, and for even ones it is not.
-        if even and level[count] > level[count - 1] - 0.3 * edge - 2:
+        if even and level[count] > level[count - 1] - limits.partner_share * edge - limits.partner_offset:
             continue
-        if not even and level[count - 1] < level[count - 2] - 0.3 * (level[count - 2] - floor) - 2:
+        if (
+            not even
+            and level[count - 1]
+            < level[count - 2] - limits.partner_share * (level[count - 2] - floor) - limits.partner_offset
+        ):
+            continue
+        before = np.median(flat[count - 3 : count])
+        inside = max(np.median(flat[max(count - 9, 1) : count - 3]), before)
+        if flat[count - 1] < inside - (limits.edge_whole if whole else limits.edge_masked):
             continue
         behind = level[first + 3 : first + 10]
         if not whole and len(behind) >= 4:
             # Behind a cliff nothing falls any further.
             rest = np.median(behind)
-            if level[first : first + 2].max() - rest > 0.25 * (level[count - 1] - rest):
+            if level[first : first + 2].max() - rest > limits.rest_share * (level[count - 1] - rest):
                 continue
-        visible = inside + design[min(count + 2, size - 1)] - floor - (0 if whole else _MASKED_LOSS)
+        visible = inside + design[min(count + 2, size - 1)] - floor - (0 if whole else limits.masked_loss)
         # A spectrum that falls ever faster is that of a smooth map.
         # Sine and cosine together, because a symmetric map lacks one of them.
         last = count - (2 if even else 1)
@@ -108,7 +153,7 @@ def find_cliff(level: np.ndarray, design: np.ndarray) -> Cliff:
         height = min(
             visible,
             before - (floor - design[first]) - (inside - before),
-            pair - (floor - design[first]) - 1.3 * max(earlier - pair - _USUAL_FALL, 0),
+            pair - (floor - design[first]) - limits.fall_weight * max(earlier - pair - limits.usual_fall, 0),
         )
         if height > best.height:
             best = Cliff(count, float(height), whole)
@@ -125,41 +170,56 @@ def _unfolded(profiles: np.ndarray, count: int) -> np.ndarray:
     return signed
 
 
-def _cliff_of_whole(profiles: np.ndarray) -> Cliff:
-    """The cliff of profiles that were not masked, `(profile, voxel)`."""
-    basis = _basis(profiles.shape[1])
-    nothing = np.zeros(profiles.shape[1])
+class _WholeProfiles:
+    """Profiles that were not masked, `(profile, voxel)`."""
 
-    def level(values: np.ndarray) -> np.ndarray:
-        return _decibel(((values @ basis) ** 2).mean(axis=0))
+    def __init__(self, profiles: np.ndarray):
+        self.profiles = profiles
+        self.levels: dict[int, np.ndarray] = {}
 
-    spectrum = level(profiles)
-    cliff = find_cliff(spectrum, nothing)
-    count = cliff.count
-    if not count:
-        steps = [
-            np.median(spectrum[guess - 3 : guess]) - spectrum[guess + 1 : guess + 5].max()
-            for guess in range(_FEWEST, len(spectrum) - 3)
-        ]
-        count = _FEWEST + int(np.argmax(steps))
-    # The magnitude turned ringing below 0 around, which hides the cliff; knowing about where it is undoes that.
-    for _ in range(3):
-        cliff = find_cliff(level(_unfolded(profiles, count)), nothing)
-        if cliff.count in (0, count):
-            break
+    def level(self, count: int = 0) -> np.ndarray:
+        """The spectrum; with a count, of the profiles unfolded for that many coefficients."""
+        if count not in self.levels:
+            signed = _unfolded(self.profiles, count) if count else self.profiles
+            self.levels[count] = _decibel(((signed @ _basis(signed.shape[1])) ** 2).mean(axis=0))
+        return self.levels[count]
+
+    def cliff(self, limits: Limits) -> Cliff:
+        """The clearest cliff."""
+        spectrum = self.level()
+        nothing = np.zeros(len(spectrum))
+        cliff = find_cliff(spectrum, nothing, limits)
         count = cliff.count
-    return cliff
+        if not count:
+            steps = [
+                np.median(spectrum[guess - 3 : guess]) - spectrum[guess + 1 : guess + 5].max()
+                for guess in range(_FEWEST, len(spectrum) - 3)
+            ]
+            count = _FEWEST + int(np.argmax(steps))
+        # The magnitude turned ringing below 0 around, which hides the cliff; knowing about where it is undoes that.
+        for _ in range(3):
+            cliff = find_cliff(self.level(count), nothing, limits)
+            if cliff.count in (0, count):
+                break
+            count = cliff.count
+        return cliff
 
 
-def _cliff_of_masked(profiles: np.ndarray, trusted: np.ndarray) -> Cliff:
-    """The cliff of profiles on their trusted voxels, both `(profile, voxel)`."""
-    size = int(trusted.sum(axis=1).min()) - 1
-    if size < _FEWEST + 4:
-        return _NOTHING
-    orthonormal, triangle = np.linalg.qr(_basis(profiles.shape[1]) * trusted[:, :, None])
-    energy = np.einsum("pvf,pv->pf", orthonormal, profiles * trusted) ** 2
-    design = (np.diagonal(triangle, axis1=1, axis2=2) ** 2).mean(axis=0)
-    return find_cliff(_decibel(energy.mean(axis=0)[:size]), _decibel(design[:size]))
+class _MaskedProfiles:
+    """Profiles on their trusted voxels, both `(profile, voxel)`."""
+
+    def __init__(self, profiles: np.ndarray, trusted: np.ndarray):
+        self.size = int(trusted.sum(axis=1).min()) - 1
+        if self.size < _FEWEST + 4:
+            return
+        orthonormal, triangle = np.linalg.qr(_basis(profiles.shape[1]) * trusted[:, :, None])
+        energy = np.einsum("pvf,pv->pf", orthonormal, profiles * trusted) ** 2
+        design = (np.diagonal(triangle, axis1=1, axis2=2) ** 2).mean(axis=0)
+        self.level, self.design = _decibel(energy.mean(axis=0)[: self.size]), _decibel(design[: self.size])
+
+    def cliff(self, limits: Limits) -> Cliff:
+        """The clearest cliff."""
+        return _NOTHING if self.size < _FEWEST + 4 else find_cliff(self.level, self.design, limits)
 
 
 def _longest(profiles: np.ndarray, trusted: np.ndarray) -> np.ndarray:
@@ -169,53 +229,72 @@ def _longest(profiles: np.ndarray, trusted: np.ndarray) -> np.ndarray:
     return order[lengths[order] >= _SHORTEST * lengths[order[0]]]
 
 
+class AxisProfiles:
+    """A map's profiles along one axis: all that is known of them, and where they are bright.
+
+    Args:
+        profiles: magnitudes along the axis, `(profile, voxel)`; 0 and what is not finite count as masked.
+        trusted_share: see `Limits`.
+    """
+
+    def __init__(self, profiles: np.ndarray, trusted_share: float = LIMITS.trusted_share):
+        self.kinds: list[_WholeProfiles | _MaskedProfiles] = []
+        known = np.isfinite(profiles) & (profiles != 0)
+        if profiles.shape[1] < _FEWEST + 4 or not known.any():
+            return
+        values = np.where(known, profiles, 0).astype(float)
+        bright = known & (values > trusted_share * np.quantile(np.abs(values[known]), 0.9))
+        for trusted in (known, bright):
+            chosen = _longest(values, trusted)
+            if trusted[chosen].all():
+                whole = values[trusted.all(axis=1)]
+                content = np.abs(whole).sum(axis=1)
+                # Beside the brain there is only ringing.
+                self.kinds.append(_WholeProfiles(whole[content >= 0.5 * content.max()]))
+            else:
+                self.kinds.append(_MaskedProfiles(values[chosen], trusted[chosen]))
+
+    def cliff(self, limits: Limits = LIMITS) -> Cliff:
+        """How many coefficients the axis may have been zero-filled from, and how clear that is."""
+        if not self.kinds:
+            return _NOTHING
+        everywhere, where_bright = (kind.cliff(limits) for kind in self.kinds)
+        # Whole profiles tell frequencies apart best, bright voxels have the lowest floor.
+        lead = 0 if where_bright.height > limits.certain else limits.bright_lead
+        return where_bright if where_bright.height > everywhere.height + lead else everywhere
+
+
 def zero_filling_cliff(profiles: np.ndarray) -> Cliff:
     """How many coefficients an axis may have been zero-filled from, and how clear that is.
 
     Args:
         profiles: magnitudes along the axis, `(profile, voxel)`; 0 and what is not finite count as masked.
     """
-    if profiles.shape[1] < _FEWEST + 4:
-        return _NOTHING
-    known = np.isfinite(profiles) & (profiles != 0)
-    values = np.where(known, profiles, 0).astype(float)
-    if not known.any():
-        return _NOTHING
-    bright = known & (values > _TRUSTED_SHARE * np.quantile(np.abs(values[known]), 0.9))
-    cliffs = []
-    for trusted in (known, bright):
-        chosen = _longest(values, trusted)
-        if trusted[chosen].all():
-            whole = values[trusted.all(axis=1)]
-            content = np.abs(whole).sum(axis=1)
-            # Beside the brain there is only ringing.
-            cliffs.append(_cliff_of_whole(whole[content >= 0.5 * content.max()]))
-        else:
-            cliffs.append(_cliff_of_masked(values[chosen], trusted[chosen]))
-    everywhere, where_bright = cliffs
-    # Whole profiles tell frequencies apart best, bright voxels have the lowest floor.
-    if where_bright.height > everywhere.height + (0 if where_bright.height > _CERTAIN else 8):
-        return where_bright
-    return everywhere
+    return AxisProfiles(profiles).cliff()
 
 
-def zero_filled_from(rows: Cliff, columns: Cliff, shape: tuple[int, int], square: bool) -> tuple[int, int] | None:
+def zero_filled_from(
+    rows: Cliff, columns: Cliff, shape: tuple[int, int], square: bool, limits: Limits = LIMITS
+) -> tuple[int, int] | None:
     """Rows and columns that a map was zero-filled from, or None; in doubt None.
 
     Args:
         rows, columns: the cliffs along either axis.
         shape: rows and columns of the map.
         square: whether matrix and field of view are square, so that so are most measured matrices.
+        limits: the tuned numbers.
     """
     high, low = sorted((rows, columns), key=lambda cliff: -cliff.height)
     if not high.count:
         return None
     # The same voxel size along both axes, as nearly as whole voxels allow.
     if abs(rows.count * shape[1] - columns.count * shape[0]) <= 0.5 * min(shape) and low.count:
-        agreed = max(high.height, 0) + max(low.height, 0) > _AGREED
+        agreed = max(high.height, 0) + max(low.height, 0) > limits.agreed
         return (rows.count, columns.count) if agreed else None
     if square:
-        near = abs(rows.count - columns.count) <= 4 and low.height > _LIKELY and high.height > _CLEAR
+        near = (
+            abs(rows.count - columns.count) <= limits.near and low.height > limits.likely and high.height > limits.clear
+        )
         if near and (rows.whole or columns.whole):
             # Ringing that was turned around leaves traces at the next cosine: the odd one is right.
             odd = [cliff.count for cliff in (rows, columns) if cliff.count % 2]
@@ -225,9 +304,10 @@ def zero_filled_from(rows: Cliff, columns: Cliff, shape: tuple[int, int], square
             most = max(rows.count, columns.count)
             return most, most
         # It may even be that nothing at all is seen there.
-        close = 0 <= high.count - low.count <= 4
-        if not low.whole and low.height < 0.6 * high.height and high.height > (_CLEAR if close else _CERTAIN_ALONE):
+        close = 0 <= high.count - low.count <= limits.near
+        lower = not low.whole and low.height < limits.lone_share * high.height
+        if lower and high.height > (limits.clear if close else limits.certain_alone):
             return high.count, high.count
-    if low.height > (_CERTAIN_ALONE if square else _CLEAR):
+    if low.height > (limits.certain_alone if square else limits.clear):
         return rows.count, columns.count
     return None

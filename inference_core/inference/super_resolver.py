@@ -39,7 +39,9 @@ from inference_core.imaging.geometry import (
     super_resolved_image,
 )
 from inference_core.imaging.measured_support import as_measured
+from inference_core.imaging.place import check_places
 from inference_core.imaging.reading import check_map, check_overlap
+from inference_core.imaging.roles import check_contents
 from inference_core.inference.kept_mri import KeptMri
 from inference_core.inference.kept_slices import KeptSlicesStore
 from inference_core.networks.scaling import slice_scale
@@ -231,17 +233,21 @@ class SuperResolver:
 
         Warns:
             InputWarning: for a map that was zero-filled or interpolated, n outside the trained range, failed fits that
-                were filled, and T1 or FLAIR that covers less than half of the map.
+                were filled, T1 or FLAIR that covers less than half of the map, a map whose slices do not lie along the
+                third axis, images that tell no place but agree, one image in two roles, and masks.
 
         Raises:
             InputError: for images that are not 3-D or not scalar, a map that is all zeros, too fine or too small, or
-                of which half of the brain is missing, and T1 or FLAIR that is empty or does not overlap the map.
+                of which half of the brain is missing, T1 or FLAIR that is empty or does not overlap the map, and files
+                that tell no place.
         """
+        check_places({"map": low_resolution, "T1": t1, "FLAIR": flair})
         loaded = check_map(low_resolution)
+        mri = self._mri.get(t1, flair)
+        check_contents({"map": low_resolution, "T1": mri.t1, "FLAIR": mri.flair})
         low_resolution, support = as_measured(loaded)
         if support.interpolation is not None:
             warnings.warn(support.notice(loaded), InputWarning, stacklevel=2)
-        mri = self._mri.get(t1, flair)
         grid = super_resolved_grid(low_resolution)
         n = check_resolution(grid.rows, grid.columns)
         values = padded_array(low_resolution, grid)

@@ -13,8 +13,10 @@ from inference_core.networks.filter_conditioners import (
 from inference_core.networks.norm_conditioners import AMNorm, PlainNorm, SharpnessNorm
 from inference_core.networks.unet import MultiEncoderUNet
 
+_Filters = type[FixedFilters | FilterScaling | FilterScalingWithMetabolite | PredictedFilters]
+_Norms = type[PlainNorm | AMNorm | SharpnessNorm]
 #: The parts that tell the methods of the paper's Table 1 apart, in its order, and those of the full method.
-_PARTS = {
+_PARTS: dict[str, tuple[_Filters, _Norms]] = {
     "unconditioned": (FixedFilters, PlainNorm),
     "amlayer": (FixedFilters, AMNorm),
     "hypernetworks": (PredictedFilters, PlainNorm),
@@ -29,7 +31,7 @@ NETWORKS = tuple(_PARTS)
 __all__ = ["NETWORKS", "Discriminator", "MultiEncoderUNet", "count_parameters", "create_network", "responds_to"]
 
 
-def _parts(name: str) -> tuple[type[nn.Module], type[nn.Module]]:
+def _parts(name: str) -> tuple[_Filters, _Norms]:
     if name not in _PARTS:
         raise InputError(f"Unknown network '{name}': choose one of {', '.join(NETWORKS)}.")
     return _PARTS[name]

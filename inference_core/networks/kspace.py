@@ -9,6 +9,9 @@ voxels* therefore coincide. The fields of view, which end at voxel *edges*, do n
 gives the super-resolved image the origin that accounts for it.
 """
 
+from collections.abc import Sequence
+from types import EllipsisType
+
 import torch
 from torch import Tensor
 
@@ -25,12 +28,12 @@ def to_image(kspace: Tensor) -> Tensor:
     return torch.fft.fftshift(torch.fft.ifft2(torch.fft.ifftshift(kspace, dim=_AXES), norm="ortho"), dim=_AXES)
 
 
-def _centre(shape: tuple[int, int], inner: tuple[int, int]) -> tuple[slice, slice]:
-    """Where the centred block of `inner` coefficients lies in a k-space of `shape`."""
+def _centre(shape: Sequence[int], inner: Sequence[int]) -> tuple[EllipsisType, slice, slice]:
+    """Index of the centred block of `inner` coefficients in a k-space of `shape`, both `(row, column)`."""
     if any(small > large for small, large in zip(inner, shape, strict=True)):
-        raise ValueError(f"a k-space of {shape} has no central block of {inner}")
-    starts = [large // 2 - small // 2 for small, large in zip(inner, shape, strict=True)]
-    return tuple(slice(start, start + small) for start, small in zip(starts, inner, strict=True))
+        raise ValueError(f"a k-space of {tuple(shape)} has no central block of {tuple(inner)}")
+    first_row, first_column = (large // 2 - small // 2 for small, large in zip(inner, shape, strict=True))
+    return ..., slice(first_row, first_row + inner[0]), slice(first_column, first_column + inner[1])
 
 
 def truncate(kspace: Tensor, shape: tuple[int, int]) -> Tensor:
@@ -39,7 +42,7 @@ def truncate(kspace: Tensor, shape: tuple[int, int]) -> Tensor:
     Raises:
         ValueError: if `shape` is larger than the k-space.
     """
-    return kspace[(..., *_centre(tuple(kspace.shape[-2:]), shape))]
+    return kspace[_centre(kspace.shape[-2:], shape)]
 
 
 def pad(kspace: Tensor, shape: tuple[int, int]) -> Tensor:
@@ -49,7 +52,7 @@ def pad(kspace: Tensor, shape: tuple[int, int]) -> Tensor:
         ValueError: if `shape` is smaller than the k-space.
     """
     padded = kspace.new_zeros((*kspace.shape[:-2], *shape))
-    padded[(..., *_centre(shape, tuple(kspace.shape[-2:])))] = kspace
+    padded[_centre(shape, kspace.shape[-2:])] = kspace
     return padded
 
 
@@ -108,7 +111,6 @@ def enforce_data_consistency(image: Tensor, measured: Tensor) -> Tensor:
         Complex `(..., row, column)`. An orthogonal projection: doing it twice changes nothing.
     """
     kspace = to_kspace(image)
-    centre = _centre(tuple(image.shape[-2:]), tuple(measured.shape[-2:]))
     consistent = kspace.clone()
-    consistent[(..., *centre)] = measured.to(kspace.dtype)
+    consistent[_centre(image.shape[-2:], measured.shape[-2:])] = measured.to(kspace.dtype)
     return to_image(consistent)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from inference_core.errors import InputError
-from inference_core.imaging.writing import atomic_path
+from inference_core.files.atomic import write_file
 from inference_core.networks import NETWORKS, create_network
 
 #: The header's one entry, JSON with the network's name and what else is known of the weights. One entry, because
@@ -50,6 +50,7 @@ def save_weights(path: str | Path, network: nn.Module, metadata: Mapping[str, st
         metadata: for the header; "architecture" is added if it is missing.
 
     Raises:
+        InputError: if the file can't be written.
         ValueError: if a weight is not finite in half precision.
     """
     header = pack_header({"architecture": DEFAULT_ARCHITECTURE, **(metadata or {})})
@@ -59,8 +60,7 @@ def save_weights(path: str | Path, network: nn.Module, metadata: Mapping[str, st
         if not torch.isfinite(half).all():
             raise ValueError(f"weight '{name}' is not finite in half precision")
         tensors[name] = half
-    with atomic_path(path) as temporary:
-        save_file(tensors, str(temporary), metadata=header)
+    write_file(path, save(tensors, metadata=header))
 
 
 def pack_header(metadata: Mapping[str, str]) -> dict[str, str]:

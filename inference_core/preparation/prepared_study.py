@@ -17,9 +17,6 @@ replaces an earlier one.
 """
 
 import json
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +25,11 @@ import SimpleITK as sitk
 
 from inference_core import __version__
 from inference_core.errors import InputError
-from inference_core.imaging.writing import atomic_path, make_folder, write_result
+from inference_core.files.atomic import atomic_folder, write_file
+from inference_core.files.folders import make_folder, make_folders
+from inference_core.imaging.writing import write_result
 from inference_core.preparation.anatomy import describe_registration
+from inference_core.preparation.earlier_version import source_path, sources_of
 from inference_core.preparation.prepared_patient import PreparedMaps, PreparedPatient
 from inference_core.preparation.settings import PreparationSettings
 from inference_core.study.map_sources import MetaboliteMap
@@ -64,13 +64,7 @@ def open_prepared_folder(output: str | Path) -> Path:
         "DatasetType": "derivative",
         "GeneratedBy": [{"Name": PROGRAM, "Version": __version__}],
     }
-    try:
-        with atomic_path(path) as temporary:
-            temporary.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InputError(
-            f"'{path}' can't be written ({error.strerror}): check the free space and permissions of its folder."
-        ) from error
+    write_file(path, json.dumps(description, indent=2) + "\n")
     return output
 
 
@@ -98,48 +92,20 @@ def write_patient(
         "SoftwareName": "MRSISuperRes",
         "SoftwareVersion": __version__,
         "Warnings": list(patient.warnings),
-    }
-    try:
-        place.parent.mkdir(exist_ok=True)
-        with _replaced(place) as folder:
-            _write_anatomy(patient, folder / "anat", prefix, sources, common)
-            for maps in patient.maps:
-                about = common | settings.describe()
-                _write_maps(maps, settings, folder / "mrsi", f"{prefix}_res-{maps.read.resolution}", about, study)
-    except OSError as error:
-        raise InputError(
-            f"'{place}' can't be written ({error.strerror}): check the free space and permissions of its folder."
-        ) from error
+    } | ({"NotUsed": patient.unused_sentences()} if patient.unused else {})
+    make_folders(place.parent)
+    with atomic_folder(place) as folder:
+        hashes = {"SourcesSHA256": sources_of(patient.parts, study).sha256}
+        _write_anatomy(patient, folder / "anat", prefix, sources, common | hashes)
+        for maps in patient.maps:
+            about = common | settings.describe()
+            _write_maps(maps, settings, folder / "mrsi", f"{prefix}_res-{maps.read.resolution}", about, study)
     return place
 
 
 def sources_for_sidecars(patient: PreparedPatient, study: Path | None) -> dict[str, str]:
     """The files that a patient's anatomy and geometry were made from, by role, as its sidecars give them."""
-    return {role: _relative(path, study) for role, path in patient.sources.items()}
-
-
-@contextmanager
-def _replaced(place: Path) -> Iterator[Path]:
-    """A new folder that takes its place, and that of an earlier one, when the block ends without an error."""
-    temporary, earlier = (place.with_name(f".{place.name}.{word}") for word in ("partial", "earlier"))
-
-    def tidy() -> None:
-        if temporary.exists():
-            shutil.rmtree(temporary)
-        if earlier.exists():
-            # With nothing in its place it is the last good one.
-            shutil.rmtree(earlier) if place.exists() else earlier.rename(place)
-
-    # A run that was killed may have left something behind.
-    tidy()
-    try:
-        temporary.mkdir()
-        yield temporary
-        if place.exists():
-            place.rename(earlier)
-        temporary.rename(place)
-    finally:
-        tidy()
+    return {role: source_path(path, study) for role, path in patient.sources.items()}
 
 
 def _write_anatomy(
@@ -216,8 +182,10 @@ def _write_quality(maps: PreparedMaps, write, study: Path | None) -> None:
         known = {name: image for name, one in maps.read.metabolites.items() if (image := getattr(one, role))}
         shared = len({id(image) for image in known.values()}) == 1 and len(known) == len(maps.read.metabolites)
         for name, image in known.items():
-            source = _relative(maps.read.metabolites[name].source, study)
+            source = source_path(maps.read.metabolites[name].source, study)
             about = {"Description": f"{words} of the spectra.", "Units": units, "Sources": {"map": source}}
+            if note := maps.read.metabolites[name].quality_note:
+                about["Note"] = note
             if shared:
                 write(f"desc-quality_{role}", image, about)
                 break
@@ -225,16 +193,10 @@ def _write_quality(maps: PreparedMaps, write, study: Path | None) -> None:
 
 
 def _about_map(metabolite: str, one: MetaboliteMap, study: Path | None) -> dict[str, Any]:
-    return {
-        "Sources": {"map": _relative(one.source, study)},
+    about = {
+        "Sources": {"map": source_path(one.source, study)},
         "Metabolite": metabolite,
         "NameInSource": one.name,
         "Units": "those of the source",
     }
-
-
-def _relative(path: Path, study: Path | None) -> str:
-    """A source's path within the study, or as it was given."""
-    if study is not None and path.is_relative_to(study):
-        return path.relative_to(study).as_posix()
-    return str(path)
+    return about | ({"Note": one.amount_note} if one.amount_note else {})

@@ -64,6 +64,16 @@ class BrainVoxels:
     brain: np.ndarray
     deep: np.ndarray
 
+    def within(self, mask: np.ndarray) -> "BrainVoxels":
+        """Those of the voxels that a mask on their grid holds, bool `(slice, row, column)`.
+
+        Raises:
+            InputError: if it holds none of them.
+        """
+        if not (self.deep & mask).any():
+            raise InputError("The mask on the maps' grid holds no voxel of the brain: check that both belong together.")
+        return BrainVoxels(self.brain & mask, self.deep & mask)
+
 
 @dataclass(frozen=True)
 class Filtered:

@@ -4,8 +4,8 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from inference_core import __version__
+from inference_core.files.atomic import write_file
 from inference_core.imaging.registration import Registration, RegistrationRefused, moved_by_header
-from inference_core.imaging.writing import atomic_path
 from inference_core.preparation.prepared_patient import PreparedMaps, PreparedPatient
 from inference_core.preparation.quality_figures import map_figure, png, registration_figure
 from inference_core.preparation.settings import PreparationSettings
@@ -44,6 +44,7 @@ def write_quality_report(
         output / f"{patient.parts.place.replace('/', '_')}.html",
         patient.parts.name,
         [notice(warning) for warning in patient.warnings],
+        _unused(patient.unused_sentences()),
         element("h2", "Made from"),
         table([*made_from, ("brain mask", anatomy.mask_source)]),
         _registration(registrations),
@@ -85,13 +86,19 @@ def _write(path: Path, patient: str, *content: Content) -> Path:
         element("p", f"MRSISuperRes {__version__}"),
         heading=patient,
     )
-    with atomic_path(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    write_file(path, page)
     return path
 
 
 def _figure(title: str, drawn) -> Element:
     return figure(title, png(drawn))
+
+
+def _unused(sentences: list[str]) -> list[Element]:
+    """What looks like a map and was not used, and why."""
+    if not sentences:
+        return []
+    return [element("h2", "Not used"), element("ul", [element("li", sentence) for sentence in sentences])]
 
 
 def _registration(lines: dict[str, str]) -> list[Element]:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inference_core.errors import InputError
+from inference_core.files.inputs import check_apart
+from inference_core.preparation.earlier_version import check_same_sources, sources_of
 from inference_core.preparation.prepared_patient import PreparedPatient, prepare_patient
 from inference_core.preparation.prepared_study import sources_for_sidecars, write_patient
 from inference_core.preparation.settings import PreparationSettings
-from inference_core.study.walker import PatientParts
+from inference_core.study.patient_parts import PatientParts
 
 
 @dataclass(frozen=True)
@@ -19,11 +21,13 @@ class Outcome:
         name: the patient.
         failure: why it was not prepared; "" if it was.
         warnings: what was warned of.
+        unused: sentences on files that look like maps and were not used.
     """
 
     name: str
     failure: str
     warnings: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
 
 
 def prepare_study(
@@ -32,15 +36,17 @@ def prepare_study(
     output: Path,
     study: Path | None = None,
     progress: Callable[[str], None] = lambda line: None,
+    replace: bool = False,
 ) -> list[Outcome]:
     """Prepare patients into a prepared folder.
 
     Args:
-        patients: from `study_walker.find_parts`, or one from `lone_patient`.
+        patients: from `walker.find_parts`, or one from `lone_patient`.
         settings: for all of them.
         output: from `prepared_study.open_prepared_folder`.
         study: what the sidecars' paths of sources are relative to; None to give them as they are.
         progress: called with lines for the user.
+        replace: whether patients that the folder holds already are replaced even if they were made from other sources.
 
     Returns:
         An outcome for each patient, in their order.
@@ -52,19 +58,33 @@ def prepare_study(
             rivals = [one.name for one in patients if one.place.casefold() == parts.place.casefold() and one != parts]
             if rivals:
                 raise InputError(f"Its folder would be {parts.place}, as that of '{rivals[0]}': rename one.")
+            _check_apart(parts, settings, output)
+            if not replace and not parts.problem:
+                check_same_sources(sources_of(parts, study), output / parts.place)
             prepared = prepare_patient(parts, settings)
             write_patient(prepared, settings, output, study)
         except Exception as error:
             earlier = " An earlier version is still there." if (output / parts.place).exists() else ""
-            outcomes.append(Outcome(parts.name, _reason(error) + earlier, _refused(error, parts, output)))
+            unused = tuple(one.sentence(parts.folder or one.path.parent) for one in parts.unused)
+            outcomes.append(Outcome(parts.name, _reason(error) + earlier, _refused(error, parts, output), unused))
         else:
-            outcomes.append(
-                Outcome(parts.name, "", (*prepared.warnings, *_reported(prepared, settings, output, study)))
-            )
+            warned = (*prepared.warnings, *_reported(prepared, settings, output, study))
+            outcomes.append(Outcome(parts.name, "", warned, tuple(prepared.unused_sentences())))
         for line in outcomes[-1].warnings:
             progress(f"{head}: warning: {line}")
+        for line in outcomes[-1].unused:
+            progress(f"{head}: {line}")
         progress(f"{head}: {f'failed: {outcomes[-1].failure}' if outcomes[-1].failure else _summary(prepared)}")
     return outcomes
+
+
+def _check_apart(parts: PatientParts, settings: PreparationSettings, output: Path) -> None:
+    """Refuse to replace a folder that the patient's own parts lie in."""
+    roles = {"lcmodel": "LCModel output", "spar": ".spar file", "maps": "map", "t1": "T1", "flair": "FLAIR"}
+    roles["mask"] = "mask"
+    named = [(role, path) for name, role in roles.items() for path in getattr(parts, name)]
+    named += [("map's anatomy", parts.map_anatomy), ("reference", settings.geometry.reference)]
+    check_apart(output / parts.place, named)
 
 
 def _reported(

@@ -71,7 +71,7 @@ def partly_known(rows: Sequence) -> list[str]:
     """A sentence on each ratio that is known in clearly less than its region: its two means are of different voxels.
 
     Args:
-        rows: `inference_core.regions.table.RegionRow`s.
+        rows: each an `inference_core.regions.table.RegionRow`.
     """
     whole: dict[str, float] = {}
     for row in rows:

@@ -1,14 +1,15 @@
 """The page as PDF, by a browser that is at hand: nothing else keeps to a page's layout as well as what shows it."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from inference_core.errors import InputError
-from inference_core.imaging.writing import atomic_path
+from inference_core.files.atomic import atomic_path
+from inference_core.files.folders import scratch_folder
 
 #: Environment variable that may name the browser.
 BROWSER_VARIABLE = "MRSI_SUPERRES_BROWSER"
@@ -69,7 +70,7 @@ def print_pdf(page: str | Path, pdf: str | Path, browser: str | Path) -> Path:
     """
     pdf = Path(pdf)
     # A profile of its own: one that is in use would hand the page to the browser that uses it.
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile, atomic_path(pdf.absolute()) as temporary:
+    with scratch_folder() as profile, atomic_path(pdf.absolute()) as temporary:
         command = [
             *(str(browser), "--headless", "--disable-gpu", "--no-first-run", "--no-pdf-header-footer"),
             *(f"--user-data-dir={profile}", f"--print-to-pdf={temporary}"),
@@ -82,9 +83,19 @@ def print_pdf(page: str | Path, pdf: str | Path, browser: str | Path) -> Path:
             failed = done.returncode != 0
         except (OSError, subprocess.TimeoutExpired):
             failed = True
-        if failed or not temporary.is_file():
+        # Browsers do not report that a disk is full.
+        if failed or not temporary.is_file() or not _is_whole(temporary.read_bytes()):
             raise InputError(
                 f"The browser '{browser}' could not print '{pdf}': open the report and print it, or name another "
                 "browser with --browser."
             )
     return pdf
+
+
+def _is_whole(content: bytes) -> bool:
+    """Whether a PDF begins as one, and its end names the place of its table of objects (ISO 32000-1, 7.5.5)."""
+    end = re.search(rb"startxref\s+(\d+)\s+%%EOF\s*$", content)
+    if not content.startswith(b"%PDF-") or end is None:
+        return False
+    # A table, or a stream of objects that holds one.
+    return re.match(rb"xref|\d+\s+\d+\s+obj", content[int(end[1]) :]) is not None

@@ -1,16 +1,29 @@
 """Pictures for a page that has no files beside it."""
 
 import base64
-import tempfile
-from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
+from inference_core.files.atomic import cannot_write
+from inference_core.files.folders import scratch_folder
+
 
 def data_uri(rgb: np.ndarray) -> str:
-    """A picture `(row, column, 3)` uint8 as the address of a PNG that the address itself holds."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "picture.png"
-        sitk.WriteImage(sitk.GetImageFromArray(np.ascontiguousarray(rgb), isVector=True), str(path), True)
-        return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+    """A picture `(row, column, 3)` uint8 as the address of a PNG that the address itself holds.
+
+    Raises:
+        InputError: if the system's folder for temporary files can't hold it.
+    """
+    with scratch_folder() as folder:
+        path = folder / "picture.png"
+        try:
+            sitk.WriteImage(sitk.GetImageFromArray(np.ascontiguousarray(rgb), isVector=True), str(path), True)
+            written = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+            content = path.read_bytes()
+        except (OSError, RuntimeError) as error:
+            raise cannot_write(path, error) from error
+        # ITK does not report a full disk.
+        if not np.array_equal(written, rgb):
+            raise cannot_write(path, "what was written reads differently, as on a full disk")
+        return "data:image/png;base64," + base64.b64encode(content).decode()

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import SimpleITK as sitk
 
 from inference_core.errors import InputError
+from inference_core.files.atomic import write_file
+from inference_core.files.folders import check_folder
 from inference_core.imaging.brain_mask import share_in_super_resolved
-from inference_core.imaging.writing import atomic_path, check_folder
 from inference_core.regions.table import RegionRow
 from inference_core.report.columns import make_columns
 from inference_core.report.facts import facts, notices, reading_notes
@@ -94,8 +95,7 @@ def write_patient_report(
         further=numbers_table(columns, len(slices), further, outlines, detail=False) if further else None,
     )
     text = html(page)
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_file(path, text)
     return path
 
 

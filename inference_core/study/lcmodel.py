@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from inference_core.errors import InputError, InputWarning
+from inference_core.imaging.absent import absent_content
 from inference_core.study.lcmodel_csv import NAME_LENGTH, SliceFits, is_slice_csv, read_slice_csv
 from inference_core.study.lcmodel_table import LARGEST_INDEX, VoxelFit, read_fit
+from inference_core.study.tree import files_of
 
 _VOXEL = re.compile(r"(?:^|[^A-Za-z])sl(\d{1,5})_(\d{1,5})-(\d{1,5})$", re.IGNORECASE)
 _SLICE = re.compile(r"sl(?:ice)?[_-]?(\d{1,5})$", re.IGNORECASE)
@@ -55,7 +57,7 @@ def lcmodel_files(folder: Path) -> list[Path]:
     Raises:
         OSError: if the folder can't be read.
     """
-    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    files = files_of(folder)
     return [path for path in files if _ending(path) in (".table", ".coord") or _is_csv(path)]
 
 
@@ -69,10 +71,12 @@ def read_lcmodel(folder: str | Path) -> LCModelMaps:
         folder: with the files of one examination.
 
     Warns:
-        InputWarning: naming files that are damaged and were skipped, and if a `.csv` and tables disagree.
+        InputWarning: naming files that are damaged and were skipped, if a `.csv` and tables disagree, and if tables
+            hold more lines than they say.
 
     Raises:
-        InputError: if the folder can't be read or holds no fit, or two files are about the same voxel and disagree.
+        InputError: if the folder can't be read or holds no fit, files are links to content that is not on this
+            computer, or two files are about the same voxel and disagree.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -81,10 +85,12 @@ def read_lcmodel(folder: str | Path) -> LCModelMaps:
         files = lcmodel_files(folder)
     except OSError as error:
         raise InputError(f"The folder '{folder}' can't be read ({error.strerror}): check its permissions.") from error
+    _check_there(folder)
     skipped: dict[Path, str] = {}
     voxels = _Collected()
     slices = _Collected()
     fitted: dict[Index, Path] = {}
+    surplus = 0
     for path, index, fit in _fits([p for p in files if not _is_csv(p)], skipped):
         if voxels.disagrees(index, fit.values):
             raise InputError(
@@ -94,6 +100,7 @@ def read_lcmodel(folder: str | Path) -> LCModelMaps:
         if index not in fitted:
             fitted[index] = path
             voxels.add(index, fit)
+            surplus += fit.surplus > 0
     for path, number, fits in _slices([p for p in files if _is_csv(p)], skipped):
         for (row, column), values in fits.values.items():
             index = (number, row, column)
@@ -104,6 +111,12 @@ def read_lcmodel(folder: str | Path) -> LCModelMaps:
         first = next(iter(skipped.values()), "it holds no .table, .coord or .csv of LCModel")
         raise InputError(f"'{folder}' has no fit that can be read ({first}): choose the folder of LCModel's output.")
     _warn_skipped(folder, skipped)
+    if surplus:
+        warnings.warn(
+            f"{surplus} of LCModel's tables in '{folder}' hold more lines than they say: all were read.",
+            InputWarning,
+            stacklevel=2,
+        )
     matrix = tuple(map(max, voxels.matrix, slices.matrix))
     if math.prod(matrix) > _MOST_VOXELS:
         raise InputError(
@@ -248,6 +261,26 @@ def _slices(files: list[Path], skipped: dict[Path, str]) -> Iterator[tuple[Path,
                 stacklevel=4,
             )
         yield path, number, fits
+
+
+def _check_there(folder: Path) -> None:
+    """Check that no file of LCModel's is a link to content that is not there: its voxels would look like failed fits.
+
+    Raises:
+        InputError: naming such files.
+    """
+    files = files_of(folder)
+    voxels = [path for path in files if _ending(path) in (".table", ".coord")]
+    # What a .csv holds can't be told without its content.
+    slices = [path for path in files if _ending(path) == ".csv" and (not voxels or _SLICE.search(path.stem))]
+    absent = {path: reason for path in (*voxels, *slices) if (reason := absent_content(path))}
+    if absent:
+        names = ", ".join(f"'{path.name}'" for path in list(absent)[:_NAMED])
+        more = f" and {len(absent) - _NAMED} more" if len(absent) > _NAMED else ""
+        raise InputError(
+            f"{len(absent)} of LCModel's files in '{folder}' are not there ({names}{more}). The first is "
+            f"{next(iter(absent.values()))}."
+        )
 
 
 def _warn_skipped(folder: Path, skipped: dict[Path, str]) -> None:

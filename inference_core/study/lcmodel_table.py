@@ -33,6 +33,7 @@ class VoxelFit:
         fwhm: linewidth in ppm; NaN likewise.
         index: slice, row and column from 1, if the title has them.
         matrix: number of slices, rows and columns, if LCModel was told.
+        surplus: how many more lines the table has than it says.
     """
 
     values: dict[str, tuple[float, float]]
@@ -40,6 +41,7 @@ class VoxelFit:
     fwhm: float
     index: tuple[int, int, int] | None
     matrix: tuple[int, int, int] | None
+    surplus: int = 0
 
 
 def number(text: str) -> float:
@@ -74,7 +76,11 @@ def read_fit(path: Path) -> VoxelFit:
     if table is None:
         raise InputError(f"'{path}' holds no concentration table: check that LCModel finished this voxel.")
     # Split at newlines alone: form feeds and the like don't end lines.
-    lines = text[table.end() :].split("\n")[: int(table.group(1)) - 1]
+    rest = text[table.end() :].split("\n")
+    stated = int(table.group(1)) - 1
+    # The sums come last: a table that says less than it holds is read to its end.
+    surplus = next((n for n, line in enumerate(rest[stated:]) if not _LINE.fullmatch(line)), 0)
+    lines = rest[: stated + surplus]
     values: dict[str, tuple[float, float]] = {}
     for line in lines:
         entry = _LINE.fullmatch(line)
@@ -82,7 +88,7 @@ def read_fit(path: Path) -> VoxelFit:
             raise InputError(f"'{path}' is damaged or cut short in its concentration table: export it again.")
         values[entry.group(3)] = number(entry.group(1)), number(entry.group(2))
     quality = _QUALITY.search(text, table.end())
-    if quality is None or not values or len(lines) < int(table.group(1)) - 1:
+    if quality is None or not values or len(lines) < stated:
         raise InputError(f"'{path}' is cut short before FWHM and S/N: export it again.")
     title = _TITLE.search(text, 0, table.start())
     matrix = [pattern.search(text, quality.end()) for pattern in _MATRIX]
@@ -92,6 +98,7 @@ def read_fit(path: Path) -> VoxelFit:
         fwhm=number(quality.group(1)),
         index=_indices(title.groups()) if title else None,
         matrix=_indices([found.group(1) for found in matrix]) if all(matrix) else None,
+        surplus=surplus,
     )
 
 

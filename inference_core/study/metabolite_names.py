@@ -9,15 +9,15 @@ from collections.abc import Iterable
 from typing import Literal
 
 from inference_core.terms.conditions import METABOLITE_ALIASES, METABOLITES
-from inference_core.terms.naming import guess_metabolite, stem
+from inference_core.terms.naming import NamedSignal, named_signals, shows_something_else, stem
 
 #: For each metabolite its names, the one that is taken first.
 _CHOICE = {
     metabolite: [metabolite, *(alias for alias, name in METABOLITE_ALIASES.items() if name == metabolite)]
     for metabolite in METABOLITES
 }
-#: Names that mean something else once another is there: the part of a sum.
-_PART_BESIDE = {"cr": "pcr", "cho": "gpc"}
+#: Names, without regard to case, that mean something else once another is there: the part of a sum.
+PART_BESIDE = {"cr": "pcr", "cho": "gpc"}
 
 _QUALITIES = {
     "crlb": r"crlbs?|crbs?|%sd|sd|stdev|uncertainty|uncertainties",
@@ -30,7 +30,6 @@ _WORDS = {
     role: re.compile(rf"(?<![A-Za-z]){_DESCRIBED}(?i:{words})(?![a-z])|(?<=[a-z])(?:{words.upper()})(?![A-Za-z])")
     for role, words in _QUALITIES.items()
 }
-_PLUS = r"\s*(?:[+_ -]|plus)?\s*"
 
 
 def chosen_names(names: Iterable[str]) -> dict[str, str]:
@@ -44,7 +43,7 @@ def chosen_names(names: Iterable[str]) -> dict[str, str]:
     for metabolite, choice in _CHOICE.items():
         for name in choice:
             folded = name.casefold()
-            if folded in by_folded and _PART_BESIDE.get(folded) not in by_folded:
+            if folded in by_folded and PART_BESIDE.get(folded) not in by_folded:
                 chosen[metabolite] = by_folded[folded]
                 break
     return chosen
@@ -56,20 +55,18 @@ def quality_role(name: str) -> Literal["crlb", "snr", "fwhm"] | None:
     return found[0] if len(found) == 1 else None
 
 
-def named_metabolite(name: str) -> tuple[str, str] | None:
-    """The metabolite that an image is about, be it its amount or a quality of its fit.
+def named_signal(name: str) -> NamedSignal | None:
+    """The signal that an image is about, be it its amount or a quality of its fit.
 
     Returns:
-        Its paper name, and how it is written as one of the names that `chosen_names` knows; None if none is named.
+        The signal, in the spelling that says most where several say the same; None if none is named, or several that
+        differ, or the image shows something else, such as a ratio or a mask.
     """
     text, role = stem(name), quality_role(name)
     if role:
         text = _WORDS[role].sub("", text)
-    metabolite = guess_metabolite(text)
-    if metabolite is None:
+    signals = named_signals(text)
+    meanings = {signal.metabolite or signal.name for signal in signals}
+    if len(meanings) != 1 or shows_something_else(text):
         return None
-    for written in sorted(_CHOICE[metabolite], key=len, reverse=True):
-        pattern = _PLUS.join(re.escape(part) for part in written.split("+"))
-        if re.search(rf"(?<![A-Za-z])(?i:{pattern})|(?<=[a-z]){pattern}", text):
-            return metabolite, written
-    return metabolite, metabolite
+    return max(signals, key=lambda signal: len(signal.name))

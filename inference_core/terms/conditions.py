@@ -29,9 +29,12 @@ METABOLITES = ("tCho", "tCr", "NAA", "Gly", "Gln", "Glu", "Ins")
 METABOLITE_ALIASES = {
     "GPC+PCh": "tCho",
     "PCh+GPC": "tCho",
+    "GPC+PCho": "tCho",
+    "PCho+GPC": "tCho",
     "Cho": "tCho",
     "Cr+PCr": "tCr",
     "PCr+Cr": "tCr",
+    "Cre": "tCr",
     "Cr": "tCr",
     "NAA+NAAG": "NAA",
     "tNAA": "NAA",

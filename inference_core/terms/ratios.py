@@ -7,6 +7,7 @@ by more than its own uncertainty.
 import re
 from collections.abc import Container
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -40,8 +41,9 @@ class Ratio:
             InputError: for anything else, an unknown metabolite, one named twice, or a ratio of a sum to itself.
         """
         # Aliases such as GPC+PCh hold a plus sign of their own.
-        parts = [_SUM.fullmatch(part.strip()) for part in text.split("/")]
-        if len(parts) != 2 or not all(parts):
+        found = [_SUM.fullmatch(part.strip()) for part in text.split("/")]
+        parts = [part for part in found if part]
+        if len(found) != 2 or len(parts) != 2:
             raise InputError(
                 f"'{text}' is no ratio: write one metabolite or sum over another, such as tCho/NAA or (Gly + Gln)/tCr."
             )
@@ -182,7 +184,7 @@ def ratio_in_part(
 
 
 def _sum_of(maps: dict[str, np.ndarray], names: tuple[str, ...]) -> np.ndarray:
-    return sum(maps[name].astype(np.float64) for name in names)
+    return reduce(np.add, (maps[name].astype(np.float64) for name in names))
 
 
 def normalised(found: RatioMap, reference: np.ndarray) -> tuple[RatioMap, float]:

@@ -70,8 +70,11 @@ def run_folder(
 
 def summary(rows: list) -> str:
     """One sentence on what a batch did, for the user."""
-    counts = {status: sum(row.status == status for row in rows) for status in ("done", "skipped", "failed")}
-    return _("{done} done, {skipped} complete already, {failed} failed.").format(**counts)
+    counts = {status: sum(row.status == status for row in rows) for status in ("done", "skipped", "failed", "unused")}
+    text = _("{done} done, {skipped} complete already, {failed} failed.")
+    if counts["unused"]:
+        text += " " + _("Files that look like maps and are not used: {unused}; the table says why.")
+    return text.format(**counts)
 
 
 def table_node(rows: list, name: str):

@@ -12,7 +12,9 @@ import threading
 import time
 from dataclasses import dataclass
 
+import numpy as np
 import qt
+import slicer
 
 from inference_core.errors import InputError
 from MRSISuperResLib.compute.computation import Computation
@@ -35,6 +37,8 @@ from MRSISuperResLib.scene.volumes import ijk_to_frame
 _PATIENCE = 0.012
 #: Milliseconds between two turns while something is computed.
 _INTERVAL = 2
+#: Seconds after which slices that nobody looks at are drawn, together, if more of them are still to come.
+_OTHERS_AFTER = 0.25
 
 
 class State(enum.Enum):
@@ -120,6 +124,8 @@ class LiveUpdate:
         self.result: ResultVolume | None = None
         self.certainty = ResultCertainty()
         self._drawing = threading.Event()
+        self._held: list[SlicesDone] = []
+        self._held_since = 0.0
         self._timer = qt.QTimer()
         self._timer.setInterval(_INTERVAL)
         self._timer.connect("timeout()", self._poll)
@@ -150,6 +156,7 @@ class LiveUpdate:
             self._abandon()
         shown = _shown_slice(asked.map_node)
         request = Request(images, asked.quantity, asked.sharpness, asked.model, shown, certainty=True, tissue=tissue)
+        self._held.clear()
         self._job = Job(asked, asked.map_names, request)
         self._jobs[request.number] = self._job
         self._state = State.SUPER_RESOLVING
@@ -219,6 +226,7 @@ class LiveUpdate:
             self.certainty.stopped()
         self._state, self._job = State.IDLE, None
         self._jobs.clear()
+        self._held.clear()
         self._timer.stop()
 
     def _stop_estimate(self) -> None:
@@ -236,13 +244,17 @@ class LiveUpdate:
         # Since the last turn, the event loop has drawn what came in then.
         self._drawing.set()
         self.look()
+        if self._held and time.monotonic() - self._held_since > _OTHERS_AFTER:
+            self._draw_held()
         deadline = time.monotonic() + _PATIENCE
         while self.busy and (patience := deadline - time.monotonic()) > 0:
             try:
                 message = self._computation.messages.get(timeout=patience)
             except queue.Empty:
                 return
-            self._handle(message)
+            # However much changes with it, each view that shows the result is rendered once.
+            with slicer.util.RenderBlocker():
+                self._handle(message)
             if isinstance(message, SlicesDone | CertaintyDone):
                 return
 
@@ -281,14 +293,35 @@ class LiveUpdate:
             self._listener.on_working(0, message.grid.slices)
 
     def _handle_slices(self, job: Job, message: SlicesDone) -> None:
+        """Draw slices at once if the user looks at one of them, else together with others that nobody looks at."""
+        known = self.result is not None and self.result.shows(job.request)
+        if known and job.request.shown not in message.indices:
+            message.taken.set()
+            if job is self._job:
+                self._held_since = self._held_since if self._held else time.monotonic()
+                self._held.append(message)
+            return
+        held = [other for other in self._held if other.request is job.request]
+        self._held.clear()
+        self._draw(job, [*held, message])
+        self._drawing = message.taken
+
+    def _draw_held(self) -> None:
+        held, self._held = self._held, []
+        with slicer.util.RenderBlocker():
+            self._draw(self._job, held)
+
+    def _draw(self, job: Job, messages: list[SlicesDone]) -> None:
+        """Put slices of a job into the result volume."""
         request, label, grid = job.request, job.label, job.prepared.grid
         first = self._ensure_result(job.asked.map_node)
         self._shown_from = request.key, job.asked.model
         self.certainty.new_result(request, label, grid)
-        self.certainty.add_slices(message)
-        self.result.write(request, label, grid, message.indices, message.values)
+        for message in messages:
+            self.certainty.add_slices(message)
+        indices = [index for message in messages for index in message.indices]
+        self.result.write(request, label, grid, indices, np.concatenate([message.values for message in messages]))
         self._listener.on_result(self.result, first)
-        self._drawing = message.taken
         if job is self._job:
             self._listener.on_working(len(self.result.slices_done), grid.slices)
 
@@ -309,6 +342,8 @@ class LiveUpdate:
         return existing is None
 
     def _finish(self, message: Finished) -> None:
+        if self._held:
+            self._draw_held()
         if message.complete:
             # It goes on with the uncertainty, of which the timer hears.
             self._state = State.ESTIMATING

@@ -12,9 +12,12 @@ from MRSISuperResLib.compute.batch import run_folder, summary
 from MRSISuperResLib.compute.computation import Computation, shared_computation
 from MRSISuperResLib.compute.requests import Model, Request
 from MRSISuperResLib.compute.torch_setup import check_packages
+from MRSISuperResLib.scene.given_nodes import given_nodes
 from MRSISuperResLib.scene.guesses import metabolite_of
+from MRSISuperResLib.scene.input_doubts import input_doubts
+from MRSISuperResLib.scene.legend import show_legend
 from MRSISuperResLib.scene.normal_tissue import normal_tissue
-from MRSISuperResLib.scene.overlay import Look, Overlay, bring_into_view, data_window, show_colors, show_legend
+from MRSISuperResLib.scene.overlay import Look, Overlay, bring_into_view, data_window, show_colors
 from MRSISuperResLib.scene.parameters import COLOR_MAPS
 from MRSISuperResLib.scene.patient_maps import images_of_maps, maps_beside
 from MRSISuperResLib.scene.result_volume import ResultLabel, ResultVolume, UncertaintyVolume
@@ -38,7 +41,8 @@ def super_resolve(
     """Super-resolve a map and return the new volume node. Blocks until it is complete.
 
     Args:
-        map_node: `vtkMRMLScalarVolumeNode` of the low-resolution map, slices along its third axis.
+        map_node: `vtkMRMLScalarVolumeNode` of the low-resolution map, slices along its third axis; or the path of a
+            file, which is loaded, here as for the other nodes.
         t1_node, flair_node: the patient's MRI, on grids of their own, registered with the map.
         metabolite: paper's or LCModel's name; None to take it from the map's or its file's name. Or a ratio such as
             "tCho/NAA": the other maps are those in the scene on the same grid, by their names.
@@ -57,6 +61,13 @@ def super_resolve(
         InputError: for input that can't be used, or a package that is missing; one sentence for the user.
     """
     check_packages()
+    with given_nodes() as given:
+        map_node, t1_node, flair_node = (
+            given.volume(node, role)
+            for node, role in ((map_node, "metabolite map"), (t1_node, "T1"), (flair_node, "FLAIR"))
+        )
+        if reference != BRAIN:
+            reference = given.segmentation(reference, 'reference (other than "brain")')
     if metabolite is None:
         metabolite = metabolite_of(map_node) if map_node is not None else None
         if metabolite is None and map_node is not None:
@@ -71,13 +82,11 @@ def super_resolve(
     images = images_of_maps(maps, t1_node, flair_node, quantity.metabolites)
     normal = None
     if quantity.needs_segments:
-        if isinstance(reference, str):
-            raise InputError(f"The reference '{reference}' is no tissue: give \"brain\" or a segmentation node.")
         normal = normal_tissue(reference, t1_node, next(iter(images.values())).t1, mirror)
     request = Request(images, quantity, sharpness, Model(str(weights), device), tissue=normal)
     computation = shared_computation()
     found = computation.run(computation.super_resolve, request, uncertainty).result()
-    for notice in found.notices:
+    for notice in (*input_doubts(map_node, t1_node, flair_node, quantity.name), *found.notices):
         print(f"{map_node.GetName()}: {notice}")
     label = ResultLabel(
         metabolite=quantity.name,

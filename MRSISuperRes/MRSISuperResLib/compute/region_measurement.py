@@ -13,6 +13,7 @@ from inference_core.terms.ratios import Ratio
 from MRSISuperResLib.compute.computation import Computation, shared_computation
 from MRSISuperResLib.compute.requests import Model
 from MRSISuperResLib.compute.torch_setup import check_packages
+from MRSISuperResLib.scene.given_nodes import given_nodes
 from MRSISuperResLib.scene.patient_maps import images_of_maps, left_out, maps_beside
 from MRSISuperResLib.scene.region_table_view import table_node
 from MRSISuperResLib.scene.segments import segment_images
@@ -72,7 +73,8 @@ def measure_regions(
     """Measure a patient's metabolites in a segmentation's segments, and leave a table of them in the scene.
 
     Args:
-        segmentation_node: `vtkMRMLSegmentationNode`; each segment is a region.
+        segmentation_node: `vtkMRMLSegmentationNode`, each segment of which is a region; or the path of a file, which is
+            loaded, here as for the other nodes.
         map_node: one of the patient's maps; those on its grid whose names tell their metabolites are measured with it.
         t1_node, flair_node: the patient's MRI.
         sharpness: lambda, 0 to 0.1.
@@ -87,6 +89,12 @@ def measure_regions(
         InputError: for input that can't be used, or a package that is missing; one sentence for the user.
     """
     check_packages()
+    with given_nodes() as given:
+        map_node, t1_node, flair_node = (
+            given.volume(node, role)
+            for node, role in ((map_node, "metabolite map"), (t1_node, "T1"), (flair_node, "FLAIR"))
+        )
+        segmentation_node = given.segmentation(segmentation_node, "segmentation")
     maps = maps_beside(check_volume_node(map_node, "metabolite map"))
     images = images_of_maps(maps, t1_node, flair_node, maps)
     segments, notices = segment_images(segmentation_node, t1_node, next(iter(images.values())).t1)

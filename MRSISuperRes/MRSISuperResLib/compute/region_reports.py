@@ -11,6 +11,9 @@ def write_report(
 ) -> list[Path]:
     """Write a report as HTML, and as PDF beside it where a browser is installed; the files written.
 
+    A PDF of that name that does not belong to an earlier report, since there is no page beside it, stays as it is: the
+    user was asked about the page alone.
+
     Args:
         path: the HTML file.
         measured: what to report.
@@ -24,6 +27,7 @@ def write_report(
     from inference_core.report.pdf import find_browser, print_pdf
     from inference_core.report.report import write_patient_report
 
+    pdf, anew = path.with_suffix(".pdf"), path.exists()
     written = [
         write_patient_report(
             path,
@@ -38,6 +42,6 @@ def write_report(
         )
     ]
     browser = find_browser()
-    if browser is not None:
-        written.append(print_pdf(path, path.with_suffix(".pdf"), browser))
+    if browser is not None and (anew or not pdf.exists()):
+        written.append(print_pdf(path, pdf, browser))
     return written

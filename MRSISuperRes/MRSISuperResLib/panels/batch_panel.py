@@ -83,7 +83,8 @@ class BatchPanel:
         bar.maximum, bar.value = total, done
         if row.status == "failed":
             self._failed.append(row.message)
-        self.ui.batchLabel.text = f"{row.patient}, {row.metabolite}: {row.status}"
+        about = f"{row.patient}, {row.metabolite}" if row.metabolite else row.patient
+        self.ui.batchLabel.text = f"{about}: {row.status}"
 
     def _show_end(self, kind: str, content) -> None:
         self.ui.batchProgressBar.visible = False

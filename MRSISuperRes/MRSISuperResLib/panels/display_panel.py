@@ -1,12 +1,16 @@
 """The panel's Display section: how the result is shown, and comparing it with the input."""
 
+from collections.abc import Callable
+
 import slicer
 
 from MRSISuperResLib.scene.comparison import Comparison
 from MRSISuperResLib.scene.front import Front
+from MRSISuperResLib.scene.legend import showing_views, update_legend
 from MRSISuperResLib.scene.overlay import Look, Overlay, align_views, bring_into_view, data_window, show_colors
 from MRSISuperResLib.scene.result_certainty import ResultCertainty
 from MRSISuperResLib.scene.result_volume import ResultLabel, ResultVolume
+from MRSISuperResLib.scene.view_watcher import ViewWatcher
 
 
 class DisplayPanel:
@@ -14,13 +18,17 @@ class DisplayPanel:
 
     Args:
         ui: the panel's widgets, by name.
+        on_views_changed: called when the views show other volumes than before.
     """
 
-    def __init__(self, ui):
+    def __init__(self, ui, on_views_changed: Callable[[], None]):
         self.ui = ui
         self.parameters = None
         self.overlay = Overlay()
-        self.comparison = Comparison(self.overlay)
+        self.comparison = Comparison(self.overlay, self._on_layout_left)
+        self._on_views_changed = on_views_changed
+        self._watcher = ViewWatcher(self._views_changed)
+        self._left: list[str] = []
         self.front = Front(self.overlay)
         self._certainty = ResultCertainty()
         self._result: ResultVolume | None = None
@@ -43,6 +51,31 @@ class DisplayPanel:
     def reference(self):
         """The volume node under the overlay, or None."""
         return self.parameters.flair if self.parameters.reference == "FLAIR" else self.parameters.t1
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether a view shows the result, in whatever way."""
+        return any(showing_views(node) for node in self._result_nodes())
+
+    def connect(self, parameters) -> None:
+        """Follow a parameter node and the views, or neither for None."""
+        self.parameters = parameters
+        self._watcher.stop()
+        if parameters is not None:
+            self.comparison.leave_saved_layout()
+            self._watcher.start()
+
+    def leave(self) -> None:
+        """The user turns to another module."""
+        self.end_flicker()
+        self._left = [view.GetLayoutName() for node in self._result_nodes() for view in showing_views(node)]
+
+    def enter(self) -> None:
+        """The user returns: views that another module has left without an overlay get the result back."""
+        left, self._left = self._left, []
+        if left and self._result is not None and self._result.exists:
+            self.overlay.show_again(self._result.node, self.reference, self.look, left)
+            self.show_front()
 
     def refresh(self, node) -> None:
         """Enable what makes sense for a result, or None."""
@@ -168,6 +201,19 @@ class DisplayPanel:
         for button in (self.ui.sideBySideButton, self.ui.flickerButton, self.ui.differenceButton):
             button.checked = False
         self._result = self._applied = None
+        self._left.clear()
+
+    def _result_nodes(self) -> list:
+        there = self._result is not None and self._result.exists
+        return [self._result.node, *self.front.nodes] if there else []
+
+    def _views_changed(self) -> None:
+        for node in self._result_nodes():
+            update_legend(node)
+        self._on_views_changed()
+
+    def _on_layout_left(self) -> None:
+        self.ui.sideBySideButton.checked = False
 
     def _wanted(self) -> tuple:
         return self.look, self.reference, self.parameters.fadeUncertain

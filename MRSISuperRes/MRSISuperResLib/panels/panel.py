@@ -23,6 +23,7 @@ from MRSISuperResLib.panels.regions_panel import RegionsPanel
 from MRSISuperResLib.panels.resolution import describe
 from MRSISuperResLib.panels.risk import state_risk
 from MRSISuperResLib.scene.guesses import metabolite_of, mri_nodes
+from MRSISuperResLib.scene.input_doubts import input_doubts
 from MRSISuperResLib.scene.overlay import align_views
 from MRSISuperResLib.scene.parameters import OWN_RATIO
 from MRSISuperResLib.scene.result_volume import ResultVolume, result_of
@@ -67,8 +68,9 @@ class Panel(Listener):
         self._inputs: tuple = ()
         self._bring_to_front = False
         self._refused = ""
+        self._known: set[str] = set()
         self.live = LiveUpdate(shared_computation(), self)
-        self.display = DisplayPanel(ui)
+        self.display = DisplayPanel(ui, self._on_views_changed)
         self.certainty = CertaintyPanel(ui)
         self.model = ModelPanel(ui)
         self.regions = RegionsPanel(ui)
@@ -96,8 +98,10 @@ class Panel(Listener):
         self.parameters = parameters
         self._seen = None
         self._refused = ""
-        for part in (self.display, self.model, self.regions, self.batch):
+        self._known = set()
+        for part in (self.model, self.regions, self.batch):
             part.parameters = parameters
+        self.display.connect(parameters)
         if parameters is None:
             self.display.forget()
             return
@@ -108,6 +112,19 @@ class Panel(Listener):
         self._observe(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._on_parameters)
         self._inputs_changed()
         self.refresh()
+
+    def enter(self) -> None:
+        """The user turns to the panel, which is connected."""
+        # Without `_seen`, nothing is computed for what is only guessed.
+        seen, self._seen = self._seen, None
+        self._guess_inputs()
+        self._seen = seen
+        self._on_parameters()
+        self.display.enter()
+
+    def leave(self) -> None:
+        """The user turns to another module; what is being computed goes on."""
+        self.display.leave()
 
     def refresh(self) -> None:
         """Bring everything that the panel states up to date; the scene may have changed."""
@@ -246,10 +263,14 @@ class Panel(Listener):
         self.parameters.result = found
 
     def _guess_inputs(self) -> None:
-        """Fill in T1 and FLAIR where the scene leaves no doubt; the user's choices are left alone."""
-        found = mri_nodes()
+        """Fill in T1 and FLAIR where the scene leaves no doubt; the user's choices are left alone.
+
+        So is what was there at the last guess: the user has seen it, and has left or made the field empty.
+        """
+        found, known = mri_nodes(), self._known
+        self._known = {node.GetID() for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")}
         for name, role in (("t1", "T1"), ("flair", "FLAIR")):
-            if getattr(self.parameters, name) is None and role in found:
+            if getattr(self.parameters, name) is None and role in found and found[role].GetID() not in known:
                 setattr(self.parameters, name, found[role])
 
     def _inputs_state(self) -> tuple:
@@ -261,7 +282,7 @@ class Panel(Listener):
         node = self.parameters.metaboliteMap
         self._readout = None
         self._refused = ""
-        show_message(self.ui.messageLabel, "")
+        show_message(self.ui.messageLabel, " ".join(self._doubts()), "warning")
         if node is None:
             self.ui.resolutionValue.text = "\u2013"
             show_message(self.ui.resolutionWarning, "")
@@ -279,6 +300,11 @@ class Panel(Listener):
         if not self._readout.usable:
             self._refused = self._readout.warning
 
+    def _doubts(self) -> list[str]:
+        """What is doubtful about the chosen volumes, a sentence each."""
+        p = self.parameters
+        return input_doubts(p.metaboliteMap, p.t1, p.flair, p.metabolite) if p is not None else []
+
     def _on_input_modified(self, _caller=None, _event=None) -> None:
         if self._inputs_state() == self._inputs:
             return
@@ -288,19 +314,28 @@ class Panel(Listener):
         self._inputs_changed()
         self.refresh()
 
+    def _on_views_changed(self) -> None:
+        if self.parameters is not None and self._seen is not None:
+            self._state_status()
+
     def _on_segments_modified(self, _caller=None, _event=None) -> None:
         self._request = None
         # Often, while something is drawn: no more than to say that the result is of other segments.
         self._state_status()
 
     def node_removed(self, node) -> None:
-        """A node is about to leave the scene, the user's doing."""
+        """A node is about to leave the scene, the user's doing.
+
+        Whatever it was chosen for is left without a node before the node selectors hear of it: they would take its
+        neighbour in their list instead.
+        """
         self._request = None
-        if self.parameters is None:
+        if self.parameters is None or node is None:
             return
-        if node is not None and node in (self.parameters.metaboliteMap, self.parameters.t1, self.parameters.flair):
-            self.live.cancel()
-        elif self.live.result is not None and node is self.live.result.node:
+        for name in (*_INPUTS, "segmentation"):
+            if getattr(self.parameters, name) is node:
+                setattr(self.parameters, name, None)
+        if self.live.result is not None and node is self.live.result.node:
             self.live.forget()
             self.display.end_comparison()
 
@@ -355,7 +390,7 @@ class Panel(Listener):
         """See `Listener`."""
         self._device = device
         known = self._readout.warning if self._readout else ""
-        rest = [notice for notice in notices if notice not in known]
+        rest = [notice for notice in (*self._doubts(), *notices) if notice not in known]
         show_message(self.ui.messageLabel, " ".join(rest), "warning")
         self.model.refresh(device)
 
@@ -416,14 +451,24 @@ class Panel(Listener):
             status.text = reason or _("Ready: press Apply.")
             return
         label = self.live.result.label
-        shown = _("Shown: {0} at \u03bb = {1:.3f}").format(label.metabolite, label.sharpness)
+        shown = (
+            _("Shown: {0} at \u03bb = {1:.3f}") if self._is_shown() else _("Not in the views: {0} at \u03bb = {1:.3f}")
+        )
+        shown = shown.format(label.metabolite, label.sharpness)
+        advice = f". {reason}" if reason else _(": press Apply.")
         if not self.live.result.is_complete:
             # A scene that was saved while something was computed.
-            status.text = _("{0}, only some of the slices: press Apply.").format(shown)
-        elif self._is_current(label):
-            status.text = _("{0}, from {1}.").format(shown, label.map_name)
+            status.text = _("{0}, only some of the slices{1}").format(shown, advice)
+        elif not self._is_current(label):
+            status.text = _("{0}, which is not what the panel says{1}").format(shown, advice)
+        elif not self._is_shown():
+            status.text = _("{0}, from {1}{2}").format(shown, label.map_name, advice)
         else:
-            status.text = _("{0}, which is not what the panel says: press Apply.").format(shown)
+            status.text = _("{0}, from {1}.").format(shown, label.map_name)
+
+    def _is_shown(self) -> bool:
+        # Without views, there is nothing to be said of them.
+        return self.display.is_shown or slicer.app.layoutManager() is None
 
     def _is_current(self, label) -> bool:
         try:

@@ -9,6 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from inference_core.errors import InputError
+from inference_core.files.inputs import check_not_inputs
 from inference_core.regions.choice import parse_ratios
 from inference_core.terms.conditions import METABOLITES
 from MRSISuperResLib.compute.computation import shared_computation
@@ -17,6 +18,7 @@ from MRSISuperResLib.compute.region_measurement import Measured, Wanted, measure
 from MRSISuperResLib.compute.region_reports import write_report
 from MRSISuperResLib.compute.requests import Model
 from MRSISuperResLib.panels.messages import show_message
+from MRSISuperResLib.scene.loaded_files import loaded_files
 from MRSISuperResLib.scene.patient_maps import images_of_maps, left_out, maps_beside
 from MRSISuperResLib.scene.region_table_view import as_text, fill_table, signal_check, table_node
 from MRSISuperResLib.scene.segments import segment_images
@@ -96,7 +98,7 @@ class RegionsPanel:
         show_message(self.ui.regionsLabel, _("The table is in the clipboard."), "note")
 
     def _on_csv(self, _checked=False) -> None:
-        from inference_core.imaging.writing import atomic_path
+        from inference_core.files.atomic import write_file
         from inference_core.regions.table import as_csv
 
         # A segmentation's name may hold what would be taken for a folder.
@@ -108,11 +110,10 @@ class RegionsPanel:
         if path.suffix.casefold() != ".csv":
             path = path.with_name(f"{path.name}.csv")
         try:
-            with atomic_path(path) as temporary:
-                temporary.write_text(as_csv(self.measured.rows), encoding="utf-8")
-        except OSError as error:
-            sentence = _("'{0}' can't be written ({1}): choose another folder.").format(path, error.strerror)
-            show_message(self.ui.regionsLabel, sentence, "error")
+            check_not_inputs([path], loaded_files())
+            write_file(path, as_csv(self.measured.rows))
+        except InputError as error:
+            show_message(self.ui.regionsLabel, str(error), "error")
         else:
             show_message(self.ui.regionsLabel, _("Saved as '{0}'.").format(path), "note")
 
@@ -121,6 +122,8 @@ class RegionsPanel:
     def _start(self, regions: bool, report: Path | None = None) -> None:
         p = self.parameters
         try:
+            if report is not None:
+                check_not_inputs([report, report.with_suffix(".pdf")], loaded_files())
             # Of a ratio, the map says itself which metabolite it is.
             maps = maps_beside(p.metaboliteMap, p.metabolite if p.metabolite in METABOLITES else None)
             images = images_of_maps(maps, p.t1, p.flair, maps)

@@ -40,11 +40,11 @@ def describe(image: sitk.Image) -> Readout:
         image: the map.
     """
     try:
-        loaded = check_map(image)
-        measured, support = as_measured(loaded)
-        grid = super_resolved_grid(measured)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", InputWarning)
+            loaded = check_map(image)
+            measured, support = as_measured(loaded)
+            grid = super_resolved_grid(measured)
             n = check_resolution(grid.rows, grid.columns)
     except InputError as error:
         return Readout(text="\u2013", warning=str(error), usable=False)

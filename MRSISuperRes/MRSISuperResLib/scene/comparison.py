@@ -5,19 +5,23 @@ its own: the same colours and window as the result, voxels as they were measured
 stays as it is.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import qt
 import slicer
+import vtk
 
 from MRSISuperResLib.scene.overlay import OWN_VIEW_PREFIX, Look, Overlay, show_colors
-from MRSISuperResLib.scene.shown_slice import visible_slice_nodes
+from MRSISuperResLib.scene.shown_slice import views, visible_slice_nodes
 
 _VIEW = f"{OWN_VIEW_PREFIX}Input"
 #: Layouts of extensions have numbers of their own choice; this one is meant to meet no other.
 _LAYOUT_ID = 6417
 _LAYOUT = f"""
 <layout type="horizontal" split="true">
- <item><view class="vtkMRMLSliceNode" singletontag="{{view}}"/></item>
- <item><view class="vtkMRMLSliceNode" singletontag="{_VIEW}">
+ <item splitSize="500"><view class="vtkMRMLSliceNode" singletontag="{{view}}"/></item>
+ <item splitSize="500"><view class="vtkMRMLSliceNode" singletontag="{_VIEW}">
   <property name="orientation" action="default">Axial</property>
   <property name="viewlabel" action="default">IN</property>
   <property name="viewcolor" action="default">#8E7CC3</property>
@@ -25,6 +29,31 @@ _LAYOUT = f"""
 </layout>
 """
 _FLICKER_MS = 600
+#: Turns of the event loop until a view has appeared (one), has sent what its slider began with (one), and to spare.
+_TURNS_TO_APPEAR = 4
+
+
+def register_layout(view: str = "Red") -> None:
+    """Tell Slicer the layout of two views; a scene that was saved in it may be opened before it is used.
+
+    Args:
+        view: the result's.
+    """
+    layout, description = slicer.app.layoutManager().layoutLogic().GetLayoutNode(), _LAYOUT.format(view=view)
+    if layout.IsLayoutDescription(_LAYOUT_ID):
+        layout.SetLayoutDescription(_LAYOUT_ID, description)
+    else:
+        layout.AddLayoutDescription(_LAYOUT_ID, description)
+
+
+#: The two views' group, so that they move together and no other view with them.
+_VIEW_GROUP = _LAYOUT_ID
+
+
+@dataclass(frozen=True)
+class _ViewState:
+    linked: bool
+    group: int
 
 
 class Comparison:
@@ -32,14 +61,16 @@ class Comparison:
 
     Args:
         overlay: shows the result.
+        on_layout_left: called when the user chooses another layout, which ends the comparison side by side.
     """
 
-    def __init__(self, overlay: Overlay):
-        self._overlay = overlay
+    def __init__(self, overlay: Overlay, on_layout_left: Callable[[], None]):
+        self._overlay, self._on_layout_left = overlay, on_layout_left
         self._input = None
         self._result = None
         self._layout_before: int | None = None
-        self._links_before: dict[str, tuple[bool, bool]] = {}
+        self._layout_observer: tuple | None = None
+        self._views_before: dict[str, _ViewState] = {}
         self._input_is_shown = False
         self._timer = qt.QTimer()
         self._timer.setInterval(_FLICKER_MS)
@@ -72,31 +103,42 @@ class Comparison:
         """Show the result at left, the input at right, in a layout of two views that scroll together."""
         self._prepare(map_node, result, look)
         manager = slicer.app.layoutManager()
-        layout = manager.layoutLogic().GetLayoutNode()
-        visible = visible_slice_nodes()
-        view = visible[0].GetLayoutName() if visible else "Red"
-        description = _LAYOUT.format(view=view)
-        if layout.IsLayoutDescription(_LAYOUT_ID):
-            layout.SetLayoutDescription(_LAYOUT_ID, description)
-        else:
-            layout.AddLayoutDescription(_LAYOUT_ID, description)
+        visible = [name for node in visible_slice_nodes() if (name := node.GetLayoutName()) != _VIEW]
+        view = visible[0] if visible else "Red"
+        register_layout(view)
         if self._layout_before is None:
             self._layout_before = manager.layout
         manager.setLayout(_LAYOUT_ID)
-        self._align(view)
-        self._fill_view(reference, look)
+        self._observe_layout(manager.layoutLogic().GetLayoutNode())
+        # Once it has appeared, a new view goes to slice offset 0. It must not take the result's view along.
+        for _turn in range(_TURNS_TO_APPEAR):
+            slicer.app.processEvents(qt.QEventLoop.ExcludeUserInputEvents)
+        if self.side_by_side:
+            self._align(view)
+            self._link(view)
+            self._fill_view(reference, look)
 
-    def end_side_by_side(self) -> None:
-        """Return to the layout that the user had."""
+    def end_side_by_side(self, keep_layout: bool = False) -> None:
+        """Return to the layout that the user had.
+
+        Args:
+            keep_layout: leave the layout as it is: the user has chosen another one.
+        """
         if self._layout_before is None:
             return
         before, self._layout_before = self._layout_before, None
-        for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
-            linked, hot = self._links_before.pop(composite.GetID(), (None, None))
-            if linked is not None:
-                composite.SetLinkedControl(linked)
-                composite.SetHotLinkedControl(hot)
-        slicer.app.layoutManager().setLayout(before)
+        node, tag = self._layout_observer
+        node.RemoveObserver(tag)
+        self._layout_observer = None
+        for slice_node, composite in views():
+            state = self._views_before.pop(slice_node.GetID(), None)
+            if state is not None:
+                composite.SetLinkedControl(state.linked)
+                slice_node.SetViewGroup(state.group)
+        self._views_before.clear()
+        if not keep_layout:
+            # While a scene is closed, the layout manager would not pass it on to the node.
+            node.SetViewArrangement(before)
         self._release()
 
     def start_flicker(self, map_node, result, look: Look) -> None:
@@ -111,17 +153,29 @@ class Comparison:
             self._turn()
         self._release()
 
+    def leave_saved_layout(self) -> None:
+        """Leave the layout of two views, and part them, if a scene that was saved side by side brought that along."""
+        manager = slicer.app.layoutManager()
+        if manager is None or manager.layout != _LAYOUT_ID or self.side_by_side:
+            return
+        for node, composite in views():
+            # Slicer does not restore the group's number, only that there is one.
+            if node.GetViewGroup() and composite.GetLinkedControl():
+                node.SetViewGroup(0)
+                composite.SetLinkedControl(False)
+        manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+
     def end(self) -> None:
         """Stop comparing."""
         self.end_flicker()
         self.end_side_by_side()
 
     def forget(self) -> None:
-        """Stop comparing, and touch no node: the scene is going away."""
+        """Stop comparing, and touch no volume: the scene is going away, but layout and views stay."""
         self._timer.stop()
-        self._input = self._result = self._layout_before = None
+        self._input = self._result = None
         self._input_is_shown = False
-        self._links_before.clear()
+        self.end_side_by_side()
 
     def _prepare(self, map_node, result, look: Look) -> None:
         if self._input is None or self._input.GetScene() is None:
@@ -155,19 +209,35 @@ class Comparison:
             self._input = self._result = None
             self._input_is_shown = False
 
+    def _observe_layout(self, node) -> None:
+        if self._layout_observer is None:
+            self._layout_observer = (node, node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._on_layout))
+
+    def _on_layout(self, node, _event) -> None:
+        if self.side_by_side and node.GetViewArrangement() != _LAYOUT_ID:
+            self.end_side_by_side(keep_layout=True)
+            self._on_layout_left()
+
     def _align(self, view: str) -> None:
         nodes = {node.GetLayoutName(): node for node in visible_slice_nodes()}
         result_view, input_view = nodes[view], nodes[_VIEW]
         input_view.GetSliceToRAS().DeepCopy(result_view.GetSliceToRAS())
-        input_view.SetFieldOfView(*result_view.GetFieldOfView())
+        # As many mm a pixel, although the views may differ in size.
+        mm = result_view.GetFieldOfView()[1] / result_view.GetDimensions()[1]
+        columns, rows, _slices = input_view.GetDimensions()
+        input_view.SetFieldOfView(mm * columns, mm * rows, result_view.GetFieldOfView()[2])
         input_view.SetXYZOrigin(*result_view.GetXYZOrigin())
         input_view.UpdateMatrices()
-        for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
-            if composite.GetLayoutName() in (view, _VIEW):
-                links = bool(composite.GetLinkedControl()), bool(composite.GetHotLinkedControl())
-                self._links_before.setdefault(composite.GetID(), links)
-                composite.SetLinkedControl(True)
-                composite.SetHotLinkedControl(True)
+
+    def _link(self, view: str) -> None:
+        pair = [(node, composite) for node, composite in views() if node.GetLayoutName() in (view, _VIEW)]
+        # All are noted before any is changed: what is set on one view, Slicer may pass on to others.
+        for node, composite in pair:
+            state = _ViewState(bool(composite.GetLinkedControl()), node.GetViewGroup())
+            self._views_before.setdefault(node.GetID(), state)
+        for node, composite in pair:
+            node.SetViewGroup(_VIEW_GROUP)
+            composite.SetLinkedControl(True)
 
     def _fill_view(self, reference, look: Look) -> None:
         for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):

@@ -7,7 +7,8 @@ from slicer.i18n import tr as _
 
 from MRSISuperResLib.scene.derived_volume import DerivedVolume
 from MRSISuperResLib.scene.fading import faded, finer_matrix
-from MRSISuperResLib.scene.overlay import Look, Overlay, show_colors, show_legend
+from MRSISuperResLib.scene.legend import show_legend, update_legend
+from MRSISuperResLib.scene.overlay import Look, Overlay, show_colors
 from MRSISuperResLib.scene.result_certainty import ResultCertainty
 from MRSISuperResLib.scene.result_volume import ResultVolume
 from MRSISuperResLib.scene.volumes import matrix_of
@@ -57,6 +58,8 @@ class Front:
             if volume.node is not front:
                 volume.remove()
         show_legend(front, title.format(result.label.title))
+        if front is not result.node:
+            update_legend(result.node)
 
     def remove(self, result_node) -> None:
         """Show the result itself, or nothing if it is None, and remove what was made from it."""

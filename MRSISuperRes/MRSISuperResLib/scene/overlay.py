@@ -1,5 +1,6 @@
-"""How a result is shown: over FLAIR or T1 in the slice views, in colours, with a legend; nothing else is touched."""
+"""How a result is shown: over FLAIR or T1 in the slice views, in colours; nothing else is touched."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,30 +53,6 @@ def show_colors(node, look: Look, window: tuple[float, float] | None = None) -> 
         display.SetApplyThreshold(True)
     finally:
         display.EndModify(modifying)
-
-
-def show_legend(node, title: str) -> None:
-    """Put a colour legend of a map into the slice views, or change its title. It is saved if the map is.
-
-    A Slicer that was started without its Colors module has no legends.
-    """
-    if not hasattr(slicer.modules, "colors"):
-        return
-    legend = slicer.modules.colors.logic().AddDefaultColorLegendDisplayNode(node)
-    modifying = legend.StartModify()
-    try:
-        legend.SetSaveWithScene(node.GetSaveWithScene())
-        legend.SetTitleText(title)
-        window = node.GetDisplayNode().GetWindow()
-        decimals = max(0, 1 - int(np.floor(np.log10(window)))) if window > 0 else 1
-        legend.SetLabelFormat(f"%.{decimals}f")
-        legend.SetNumberOfLabels(5)
-        # At the lower right, small enough to leave the brain free.
-        legend.SetSize(0.12, 0.35)
-        legend.SetPosition(0.97, 0.04)
-        legend.SetVisibility(True)
-    finally:
-        legend.EndModify(modifying)
 
 
 def user_composite_nodes() -> list:
@@ -140,9 +117,15 @@ class Overlay:
     def fill_gaps(self, node) -> None:
         """Show `node` in the foreground of those views that have none there, or one that is not in the scene."""
         for composite in user_composite_nodes():
-            shown = composite.GetForegroundVolumeID()
-            if not shown or slicer.mrmlScene.GetNodeByID(shown) is None:
+            if _has_no_foreground(composite):
                 composite.SetForegroundVolumeID(node.GetID())
+
+    def show_again(self, node, reference, look: Look, view_names: Container[str]) -> None:
+        """Show a volume again in those of some views, by layout name, that have lost it and show nothing instead."""
+        for composite in user_composite_nodes():
+            if composite.GetLayoutName() in view_names and _has_no_foreground(composite):
+                composite.SetForegroundVolumeID(node.GetID())
+        self.restyle(node, reference, look)
 
     def take_back(self) -> None:
         """Give the views the layers that they had before `show`, as far as those are still there."""
@@ -161,6 +144,11 @@ class Overlay:
     def forget(self) -> None:
         """Keep what the views show."""
         self._before.clear()
+
+
+def _has_no_foreground(composite) -> bool:
+    shown = composite.GetForegroundVolumeID()
+    return not shown or slicer.mrmlScene.GetNodeByID(shown) is None
 
 
 def bring_into_view(node) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from slicer import vtkMRMLDisplayableNode, vtkMRMLScalarVolumeNode
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
 
 from inference_core.terms.conditions import METABOLITES, SHARPNESS_RANGE
@@ -57,8 +57,8 @@ class MRSISuperResParameterNode:
     fadeUncertain: bool = False
     weights: str = ""
     device: Annotated[str, Choice(DEVICES)] = DEVICES[0]
-    # A segmentation, by a class of Slicer's core: scripted modules may be read before the Segmentations module is.
-    segmentation: vtkMRMLDisplayableNode
+    # Slicer makes an instance of each class of nodes named here: none may be abstract.
+    segmentation: vtkMRMLSegmentationNode
     mirrorRegions: bool = True
     regionRatios: str = ""
     batchInput: str = ""

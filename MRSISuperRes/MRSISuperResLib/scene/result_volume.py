@@ -53,8 +53,9 @@ class ResultLabel:
 
     @property
     def title(self) -> str:
-        """For the colour legend."""
-        return f"{self.metabolite}, \u03bb = {self.sharpness:.3g}"
+        """For the colour legend, whose font has no Greek letters: quantity and lambda."""
+        quantity, _of, tissue = self.metabolite.partition(" of ")
+        return f"{quantity} {self.sharpness:.3g}" + (f"\nof {tissue}" if tissue else "")
 
     def attributes(self) -> dict[str, str]:
         """As node attributes, by their names."""
@@ -172,6 +173,10 @@ class ResultVolume:
     def slices_done(self) -> frozenset[int]:
         """Indices of the slices that are there while a request is worked on."""
         return frozenset(self._done)
+
+    def shows(self, request) -> bool:
+        """Whether slices of a super-resolution are there, and no others."""
+        return self.exists and self._request is request
 
     def write(self, request, label: ResultLabel, grid: SuperResolvedGrid, indices, values: np.ndarray) -> None:
         """Put slices in place.

@@ -47,6 +47,9 @@ def register_sample_data() -> None:
         fileNames=[path.name for path in paths],
         checksums=[f"SHA256:{hashlib.sha256(path.read_bytes()).hexdigest()}" for path in paths],
         nodeNames=[file.node_name for file in _FILES],
+        # Without it, the reader that was registered first takes a NIfTI file, which may be that of segmentations.
+        # Slicer renamed it loadFileTypes, and takes either.
+        loadFileType=["VolumeFile"] * len(_FILES),
     )
 
 

@@ -1,4 +1,4 @@
-"""Which slices of a volume the user looks at."""
+"""The slice views, and which slices of a volume the user looks at in them."""
 
 import numpy as np
 import slicer
@@ -10,6 +10,13 @@ from MRSISuperResLib.scene.volumes import matrix_of
 def visible_slice_nodes() -> list:
     """The slice nodes whose views are in the current layout."""
     return [node for node in slicer.util.getNodesByClass("vtkMRMLSliceNode") if node.IsMappedInLayout()]
+
+
+def views() -> list[tuple]:
+    """The slice views' nodes, in the current layout or not: (slice node, composite node)."""
+    composites = {node.GetLayoutName(): node for node in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")}
+    nodes = slicer.util.getNodesByClass("vtkMRMLSliceNode")
+    return [(node, composites[node.GetLayoutName()]) for node in nodes if node.GetLayoutName() in composites]
 
 
 def ijk_to_world(ijk_to_frame: np.ndarray, transform_node) -> np.ndarray:

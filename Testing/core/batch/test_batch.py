@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import struct
 import subprocess
 import sys
 import warnings
@@ -14,6 +15,7 @@ import SimpleITK as sitk
 from inference_core.batch import find_patients, run_batch
 from inference_core.batch import outputs as batch_outputs
 from inference_core.errors import InputError, InputWarning
+from inference_core.imaging.reading import read_image
 from inference_core.inference.super_resolver import SuperResolver
 from inference_core.networks.weights_io import DEFAULT_WEIGHTS
 from inference_core.study.patient_files import PatientFiles
@@ -79,7 +81,7 @@ def test_the_sample_patient_has_each_map_done_at_each_sharpness(thin_sample, res
     assert str(tmp_path / "out" / f"{stem}.nii.gz") in [row.output for row in rows]
     # The same as without a batch.
     low, t1, flair = (
-        sitk.ReadImage(str(next(thin_sample.glob(pattern))))
+        read_image(next(thin_sample.glob(pattern)))
         for pattern in ("mrsi/*n16*tCho.nii.gz", "anat/*T1w.nii.gz", "anat/*FLAIR.nii.gz")
     )
     alone, written = (
@@ -311,7 +313,9 @@ def test_inputs_are_prepared_once_a_map_and_mri_read_once_a_patient(write_patien
     study = write_patient(tmp_path / "one", maps=("tCho.nii", "NAA.nii"))
     read, prepared = [], []
     read_image, prepare = batch_maps.read_image, resolver.prepare
-    monkeypatch.setattr(batch_maps, "read_image", lambda path, role: read.append(role) or read_image(path, role))
+    monkeypatch.setattr(
+        batch_maps, "read_image", lambda path, role, **how: read.append(role) or read_image(path, role, **how)
+    )
     monkeypatch.setattr(
         resolver, "prepare", lambda *images, like=None: prepared.append(images) or prepare(*images, like=like)
     )
@@ -547,3 +551,20 @@ def test_ratios_of_two_examinations_do_not_take_each_others_place(write_patient,
     rows = [row for row in run_batch(study, tmp_path / "out", ratios=[], resolver=resolver) if "/" in row.metabolite]
     assert statuses(rows) == ["failed", "failed"]
     assert all("would have one name in the output folder" in row.message for row in rows)
+
+
+def test_two_places_of_an_image_are_said_of_each_result_made_with_it(write_patient, resolver, tmp_path):
+    study = write_patient(tmp_path / "one", maps=("NAA.nii", "tCho.nii"))
+    content = bytearray((study / "NAA.nii").read_bytes())
+    # The sform's code, and its third row's offset, in mm.
+    content[254:256] = (2).to_bytes(2, "little")
+    (offset,) = struct.unpack_from("<f", content, 324)
+    struct.pack_into("<f", content, 324, offset + 3)
+    (study / "NAA.nii").write_bytes(content)
+    rows = {row.metabolite: row for row in run_batch(study, tmp_path / "out", resolver=resolver)}
+    assert {name: row.status for name, row in rows.items()} == {"NAA": "done", "tCho": "done"}
+    assert "The sform (code 2) and the qform (code 1) of the map '" in rows["NAA"].message
+    assert "place it 3 mm apart: the sform was taken" in rows["NAA"].message
+    assert not rows["tCho"].message
+    origins = [sitk.ReadImage(rows[name].output).GetOrigin() for name in ("NAA", "tCho")]
+    np.testing.assert_allclose(np.subtract(*origins), (0, 0, 3), atol=1e-3)

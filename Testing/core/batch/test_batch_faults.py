@@ -14,8 +14,9 @@ from torch import nn
 
 from inference_core import InputError, SuperResolver
 from inference_core.batch import run_batch
+from inference_core.files import atomic
 from inference_core.networks import kspace
-from inference_core.study.patient_files import find_patients
+from inference_core.study.walker import find_patients
 
 
 class ZeroFilling(nn.Module):
@@ -108,11 +109,11 @@ def test_an_earlier_result_outlives_a_failed_one(study, resolver, tmp_path, monk
 
 
 def test_a_full_disk_is_told_in_one_sentence_for_the_table_too(study, resolver, tmp_path, monkeypatch):
-    def full(self, *arguments, **options):
+    def full(*arguments):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     run_batch(study, tmp_path / "out", resolver=resolver)
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(atomic, "write_verified", full)
     with pytest.raises(InputError, match=r"batch.tsv' can't be written \(No space left on device\)"):
         run_batch(study, tmp_path / "out", resolver=resolver)
 

@@ -269,7 +269,10 @@ def test_a_zero_filled_map_is_super_resolved_like_the_measured_one(maps, sample)
     filled = image_of(zero_filled(values, 64), grid.spacing)
     filled.SetOrigin(grid.origin)
     filled.SetDirection(grid.direction)
-    t1, flair = (sample(lambda world: np.ones(world.shape[:3]), (60, 60, 40), (4.0, 4.0, 4.0)) for _ in range(2))
+    t1, flair = (
+        sample(lambda world, rise=rise: np.exp(rise * world[..., 0]), (60, 60, 40), (4.0, 4.0, 4.0))
+        for rise in (0.001, 0.002)
+    )
     resolver = SuperResolver(ZeroFilling(), "cpu")
 
     as_it_is = resolver.prepare(measured, t1, flair)

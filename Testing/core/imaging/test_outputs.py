@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from inference_core import __version__
 from inference_core.errors import InputError
-from inference_core.imaging import writing as outputs
-from inference_core.imaging.writing import atomic_path, check_output, sidecar_path, write_result
+from inference_core.files import folders
+from inference_core.imaging import writing
+from inference_core.imaging.writing import check_output, sidecar_path, write_result
 
 IMAGE = sitk.GetImageFromArray(np.arange(24, dtype=np.float32).reshape(2, 3, 4))
 
@@ -20,12 +22,13 @@ def files(folder):
 def test_image_and_sidecar_are_written(tmp_path, name):
     path = check_output(tmp_path / name)
     sidecar = write_result(IMAGE, path, {"n": 22, "patient": "Zoë"})
-    assert json.loads(sidecar.read_text(encoding="utf-8")) == {"n": 22, "patient": "Zoë"}
+    own = {"SoftwareName": "MRSISuperRes", "SoftwareVersion": __version__}
+    assert json.loads(sidecar.read_text(encoding="utf-8")) == {"n": 22, "patient": "Zoë"} | own
     np.testing.assert_array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(path))), sitk.GetArrayFromImage(IMAGE))
     assert sidecar == sidecar_path(path)
     assert files(tmp_path) == sorted([name, sidecar.name])
     write_result(IMAGE, path, {"n": 24})
-    assert json.loads(sidecar.read_text()) == {"n": 24}
+    assert json.loads(sidecar.read_text()) == {"n": 24} | own
 
 
 def test_sidecar_has_the_images_name():
@@ -54,7 +57,7 @@ def test_folders_that_can_not_be_written_are_refused(tmp_path, monkeypatch):
     def refuse(dir):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(outputs.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(folders.tempfile, "TemporaryFile", refuse)
     with pytest.raises(InputError, match=r"can't be written \(Permission denied\)"):
         check_output(tmp_path / "out.nrrd")
 
@@ -75,14 +78,14 @@ def test_failure_leaves_nothing_half_written(tmp_path, monkeypatch, culprit):
         Path(name).write_bytes(b"half")
         raise RuntimeError("sitk::ERROR:\nNo space left on device")
 
-    def half_a_sidecar(self, text, encoding):
-        self.write_bytes(b"half")
+    def half_a_sidecar(path, content):
+        path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
     if culprit == "image":
         monkeypatch.setattr(sitk, "WriteImage", half_an_image)
     else:
-        monkeypatch.setattr(Path, "write_text", half_a_sidecar)
+        monkeypatch.setattr(writing, "write_verified", half_a_sidecar)
     with pytest.raises(InputError, match="No space left on device") as error:
         write_result(IMAGE, path, {"version": 2})
     assert "\n" not in str(error.value)
@@ -93,17 +96,3 @@ def test_a_sidecar_that_is_no_json_writes_nothing(tmp_path):
     with pytest.raises(TypeError):
         write_result(IMAGE, tmp_path / "out.nii.gz", {"path": object()})
     assert not files(tmp_path)
-
-
-def test_atomic_path_replaces_only_on_success(tmp_path):
-    path = tmp_path / "model.pt"
-    with atomic_path(path) as temporary:
-        temporary.write_text("one")
-        assert temporary.suffix == ".pt"
-        assert not path.exists()
-    assert path.read_text() == "one"
-    with pytest.raises(KeyError), atomic_path(path) as temporary:  # noqa: PT012
-        temporary.write_text("two")
-        raise KeyError
-    assert path.read_text() == "one"
-    assert files(tmp_path) == ["model.pt"]

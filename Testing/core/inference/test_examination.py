@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from inference_core import InputError, InputWarning, SuperResolver
 from inference_core.commands.cli import main
 from inference_core.errors import collected_warnings, warn_of
+from inference_core.imaging.reading import read_image
 from inference_core.inference.examination import Examination
 from inference_core.inference.patient_result import notices_by_map, super_resolve_patient
 from inference_core.inference.uncertainty.calibration import load_calibration
@@ -47,7 +48,7 @@ def calibration(resolver):
 def examination(resolver):
     found = Examination(resolver)
     for name, key in KEYS.items():
-        found.prepare(key, *(sitk.ReadImage(str(path)) for path in (FILES[name], T1, FLAIR)))
+        found.prepare(key, *(read_image(path, "image") for path in (FILES[name], T1, FLAIR)))
     return found
 
 

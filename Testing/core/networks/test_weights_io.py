@@ -6,6 +6,7 @@ import torch
 from safetensors.torch import save_file
 
 from inference_core.errors import InputError
+from inference_core.files import atomic
 from inference_core.networks import create_network, weights_io
 from inference_core.networks.weights_io import DEFAULT_WEIGHTS, load_weights, pack_header, save_weights
 
@@ -60,17 +61,16 @@ def test_saving_is_all_or_nothing(saved, network, monkeypatch):
     before = saved.read_bytes()
     half_written = []
 
-    def fail(tensors, path, metadata):
+    def fail(path, content):
         half_written.append(path)
-        with open(path, "wb") as file:  # noqa: PTH123
-            file.write(b"half")
+        path.write_bytes(b"half")
         raise OSError("disk full")
 
-    monkeypatch.setattr(weights_io, "save_file", fail)
-    with pytest.raises(OSError, match="disk full"):
+    monkeypatch.setattr(atomic, "write_verified", fail)
+    with pytest.raises(InputError, match="disk full"):
         save_weights(saved, network)
     assert half_written
-    assert half_written[0] != str(saved)
+    assert half_written[0] != saved
     assert saved.read_bytes() == before
     assert [file.name for file in saved.parent.iterdir()] == ["weights.safetensors"]
 

@@ -16,8 +16,7 @@ from inference_core.errors import InputError
 from inference_core.preparation import prepared_study, run
 from inference_core.research.data.study import read_patient
 from inference_core.research.phantom import simulate_patient, write_study
-from inference_core.study.patient_files import find_patients
-from inference_core.study.walker import find_parts
+from inference_core.study.walker import find_parts, find_patients
 
 #: What is fitted, and what LCModel calls it.
 LCMODEL_NAMES = {"tCho": "GPC+PCh", "tCr": "Cr+PCr", "NAA": "NAA"}

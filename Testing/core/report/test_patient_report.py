@@ -255,6 +255,14 @@ def test_without_a_browser_the_page_remains_and_one_sentence_says_why(tmp_path, 
     assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
 
 
+def test_a_pdf_is_whole_if_its_end_names_the_place_of_its_objects():
+    whole = b"%PDF-1.4\nthe page\nxref\n0 0\ntrailer\nstartxref\n18\n%%EOF\n"
+    assert pdf._is_whole(whole)
+    assert pdf._is_whole(whole.replace(b"xref\n0 0", b"7 0 obj\n", 1))
+    for cut in (b"", whole[:-8], whole[9:], whole.replace(b"the ", b""), whole.replace(b"18", b"99")):
+        assert not pdf._is_whole(cut)
+
+
 def test_a_browser_that_fails_leaves_nothing(tmp_path):
     page = tmp_path / "page.html"
     page.write_text("<p>")

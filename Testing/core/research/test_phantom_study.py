@@ -36,13 +36,14 @@ def _map(folder: Path, name: str) -> sitk.Image:
 def test_layout(study):
     folder, written = study
     expected = {"dataset_description.json", "participants.tsv"}
+    lock = {".participants.lock"}
     names = ["anat/sub-0007_T1w", "anat/sub-0007_FLAIR", "mrsi/sub-0007_res-high_desc-tumour_mask"]
     kinds = ["res-high_desc-truth", "res-high_desc-acquired", "res-high_desc-valid"]
     kinds += [f"res-n{n}_desc-acquired" for n in RESOLUTIONS]
     names += [f"mrsi/sub-0007_{kind}_{metabolite}" for kind in kinds for metabolite in METABOLITES]
     expected |= {f"sub-0007/{name}{extension}" for name in names for extension in (".nii.gz", ".json")}
     # Nothing temporary stays behind, and everything is reported.
-    assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == expected
+    assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == expected | lock
     assert {str(path.relative_to(folder)) for path in written} == expected
     assert len(written) == len(expected)
 
@@ -151,13 +152,25 @@ def test_bad_input_writes_nothing(tmp_path):
 
 
 def test_a_lock_that_a_killed_process_left_is_taken_over(tmp_path):
-    import os
-
     from inference_core.research.phantom.study import _merge_participant
 
     lock = tmp_path / ".participants.lock"
     lock.touch()
-    os.utime(lock, (1, 1))
     path = _merge_participant(tmp_path, {"participant_id": "sub-0001", "seed": 1})
     assert "sub-0001" in path.read_text()
-    assert not lock.exists()
+
+
+def test_other_studies_and_patients_are_not_written_into(tmp_path, monkeypatch):
+    _without_native_mri(monkeypatch)
+    description = tmp_path / "dataset_description.json"
+    description.write_text('{"Name": "a real study"}')
+    with pytest.raises(InputError, match="holds another study"):
+        write_study(simulate_patient(3), tmp_path, (16,), slices=1)
+    description.unlink()
+    real = tmp_path / "sub-0003" / "anat" / "sub-0003_T1w.nii.gz"
+    real.parent.mkdir(parents=True)
+    real.write_bytes(b"measured")
+    with pytest.raises(InputError, match="is not of a simulated patient"):
+        write_study(simulate_patient(3), tmp_path, (16,), slices=1)
+    assert real.read_bytes() == b"measured"
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [real.name]

@@ -19,7 +19,7 @@ from inference_core.commands import train
 from inference_core.networks import create_network
 from inference_core.networks.weights_io import load_weights
 from inference_core.research.data.training_batches import TrainingBatches
-from inference_core.research.training.checkpoints import load_checkpoint, rewind_log, save_checkpoint
+from inference_core.research.training.checkpoints import check_checkpoint, load_checkpoint, rewind_log, save_checkpoint
 from inference_core.research.training.schedule import learning_rate_factor
 from inference_core.research.training.settings import TrainingSettings
 from inference_core.research.training.trainer import Trainer
@@ -102,6 +102,29 @@ def test_an_interrupted_run_resumes_exactly(tmp_path):
     assert all(torch.equal(resumed[name], tensor) for name, tensor in expected.items())
 
 
+def test_a_run_can_be_planned_anew_for_more_steps(tmp_path):
+    _train(tmp_path / "run", 2)
+    _train(tmp_path / "run", 3)
+    assert [record["step"] for record in _losses(tmp_path / "run")] == [0, 1, 2]
+    # What was done under another plan is told; steps before it are as they were.
+    state = load_checkpoint(tmp_path / "run", torch.load(tmp_path / "run" / "checkpoint.pt")["settings"])
+    assert (state["step"], state["earlier_plans"]) == (3, [[2, 2]])
+    _train(tmp_path / "short", 2)
+    assert _losses(tmp_path / "run")[:2] == _losses(tmp_path / "short")
+
+
+def test_tensorboard_reads_the_scalars_of_a_resumed_run(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    _train(tmp_path / "run", 3, stop=2)
+    _train(tmp_path / "run", 3)
+    board = EventAccumulator(str(tmp_path / "run"))
+    board.Reload()
+    expected = [(record["step"], pytest.approx(record["loss"])) for record in _losses(tmp_path / "run")]
+    assert [(event.step, event.value) for event in board.Scalars("loss")] == expected
+    assert set(board.Tags()["scalars"]) == set(_losses(tmp_path / "run")[0]) - {"step"}
+
+
 def test_a_checkpoint_of_other_settings_or_a_damaged_one_is_refused(tmp_path):
     def settings(steps=2, **others):
         return TrainingSettings(steps=steps, **others).as_dict()
@@ -109,8 +132,14 @@ def test_a_checkpoint_of_other_settings_or_a_damaged_one_is_refused(tmp_path):
     assert load_checkpoint(tmp_path, settings()) is None
     save_checkpoint(tmp_path, {"settings": settings(), "step": 1})
     assert load_checkpoint(tmp_path, settings())["step"] == 1
-    with pytest.raises(InputError, match="other settings \\(steps\\)"):
-        load_checkpoint(tmp_path, settings(3))
+    # Another number of steps is another plan for the same run, unless it lies behind.
+    assert load_checkpoint(tmp_path, settings(3))["step"] == 1
+    save_checkpoint(tmp_path, {"settings": settings(), "step": 2})
+    with pytest.raises(InputError, match="trained for 2 steps, more than the 1 that"):
+        load_checkpoint(tmp_path, settings(1))
+    check_checkpoint(tmp_path, settings(1), steps_known=False)
+    with pytest.raises(InputError, match="other settings \\(precision\\)"):
+        check_checkpoint(tmp_path, settings(1, precision="bf16-mixed"), steps_known=False)
     with pytest.raises(InputError, match="other settings \\(precision, redrawn, trained_on\\)"):
         load_checkpoint(tmp_path, settings(precision="bf16-mixed", redrawn=0.5, trained_on="others"))
     (tmp_path / "checkpoint.pt").write_bytes(b"damaged")

@@ -16,7 +16,7 @@ from inference_core.study.lcmodel import read_lcmodel
 from inference_core.study.lcmodel_csv import read_slice_csv
 from inference_core.study.lcmodel_table import read_fit
 from inference_core.study.map_sources import maps_from_images, maps_from_lcmodel
-from inference_core.study.metabolite_names import chosen_names, named_metabolite, quality_role
+from inference_core.study.metabolite_names import chosen_names, named_signal, quality_role
 from inference_core.study.spar import read_spar
 
 FIT = {"Cr": (957.863, 19), "NAA": (1260, 9), "-CrCH2": (0, 999), "GPC+PCh": (332.324, 9), "NAA+NAAG": (1590, 8)}
@@ -79,6 +79,55 @@ def test_a_csv_is_read_by_row_and_column(tmp_path):
     fits = read_slice_csv(path)
     assert fits.values == {(1, 1): FIT, (2, 1): FIT | {"NAA": (7.5, 999)}}
     assert fits.damaged_lines == 0
+
+
+@pytest.mark.parametrize(
+    ("separator", "encoding", "decimal"),
+    [
+        (",", "utf-8-sig", "."),
+        (";", "latin-1", ","),
+        (";", "utf-8-sig", "."),
+        ("\t", "utf-16", ","),
+        ("\t", "utf-8", "."),
+    ],
+)
+def test_a_csv_that_a_spreadsheet_saved_is_read_likewise(tmp_path, separator, encoding, decimal):
+    path = tmp_path / "slice1.csv"
+    text = csv_text({(1, 1): FIT, (2, 1): FIT}).replace(",", separator).replace(".", decimal)
+    path.write_bytes(text.encode(encoding))
+    fits = read_slice_csv(path)
+    assert fits.values == {(1, 1): FIT, (2, 1): FIT}
+    assert fits.damaged_lines == 0
+    assert read_lcmodel(tmp_path).concentrations["GPC+PCh"].tolist() == [[[332.324], [332.324]]]
+
+
+def test_a_table_that_says_less_than_it_holds_is_read_to_its_end(tmp_path):
+    path = tmp_path / "scan_sl1_1-1.table"
+    path.write_text(table_text(FIT).replace(f"{len(FIT) + 1} lines in", f"{len(FIT) - 1} lines in"))
+    assert read_fit(path).values == FIT
+    with pytest.warns(InputWarning, match="1 of LCModel's tables .* hold more lines than they say: all were read"):
+        maps = read_lcmodel(tmp_path)
+    assert maps.concentrations["GPC+PCh"].tolist() == [[[332.324]]]
+
+
+@pytest.mark.parametrize("missing", [1, 2])
+def test_a_table_with_fewer_lines_than_it_says_is_refused(tmp_path, missing):
+    path, text = tmp_path / "a.table", table_text(FIT)
+    lines = text.split("\n")
+    last = next(i for i, line in enumerate(lines) if "NAA+NAAG" in line)
+    path.write_text("\n".join(lines[: last + 1 - missing] + lines[last + 1 :]))
+    with pytest.raises(InputError, match="damaged or cut short"):
+        read_fit(path)
+
+
+def test_tables_whose_content_is_absent_are_no_failed_fits(folder):
+    target = ".git/annex/objects/x/y/z.table"
+    for column in (1, 2, 3):
+        path = folder / f"scan_sl1_2-{column}.table"
+        path.unlink()
+        path.symlink_to(target)
+    with pytest.raises(InputError, match=r"3 of LCModel's files .* are not there \('scan_sl1_2-1.table.*datalad get"):
+        read_lcmodel(folder)
 
 
 def test_a_csv_cut_short_keeps_its_complete_lines(tmp_path):
@@ -191,12 +240,21 @@ def test_sums_and_aliases_become_the_papers_names():
         ("K_01_fwhm.nii.gz", "fwhm", None),
         ("sub-01_res-n14_desc-quality_snr.nii.gz", "snr", None),
         ("combined_lw_group0.nii.gz", "fwhm", None),
+        ("qc/PCho_snr.nii.gz", "snr", (None, "PCh")),
+        ("uncertainties/PCho+GPC_sd.nii.gz", "crlb", ("tCho", "GPC+PCh")),
+        ("concs/raw/Glu+Gln.nii.gz", None, (None, "Glx")),
+        ("CRE_PEAK_HT.nii.gz", None, ("tCr", "Cre")),
+        ("sub-01_ses-1_space-orig_met-CrPCr_desc-signal_mrsi.nii.gz", None, ("tCr", "Cr+PCr")),
+        ("sub-01_ses-1_space-orig_met-NAANAAG_desc-crlb_mrsi.nii.gz", "crlb", ("NAA", "NAA+NAAG")),
+        ("sub-01_ses-1_space-orig_met-CrPCr_desc-qmask_mrsi.nii.gz", None, None),
+        ("cho_cre.nii.gz", None, None),
         ("NAA_mask.nii.gz", None, None),
         ("fit_failed.nii.gz", None, None),
     ],
 )
 def test_images_names_tell_what_they_show(name, role, metabolite):
-    assert (quality_role(name), named_metabolite(name)) == (role, metabolite)
+    signal = named_signal(name)
+    assert (quality_role(name), signal and (signal.metabolite, signal.name)) == (role, metabolite)
 
 
 def test_a_spar_gives_the_grid_around_its_centre(tmp_path):
@@ -216,6 +274,12 @@ def test_a_spar_gives_the_grid_around_its_centre(tmp_path):
     ("change", "message"),
     [
         ({"si_ap_off_angulation": -5.2}, r"tilted slices \(si_ap_off_angulation is -5.2 degrees\)"),
+        ({"lr_angulation": 12.5}, r"tilted slices \(lr_angulation is 12.5 degrees\)"),
+        ({"si_lr_off_angulation": "", "cc_angulation": -3}, r"tilted slices \(cc_angulation is -3 degrees\)"),
+        ({"si_ap_off_angulation": "", "ap_angulation": 0}, "does not tell whether the slices are tilted"),
+        ({"patient_position": '"feet_first"'}, "a patient who lay feet first"),
+        ({"patient_orientation": '"prone"'}, "a patient who lay prone"),
+        ({"patient_orientation": '"decubitus_right"'}, "a patient who lay decubitus right"),
         ({"phase_encoding_direction": '"sag"'}, "not transverse"),
         ({"dim3_pnts": 6}, "6 x 4 voxels a slice"),
         ({"phase_encoding_fov": "nan"}, "phase_encoding_fov"),
@@ -229,6 +293,18 @@ def test_a_spar_that_does_not_tell_enough_is_refused(tmp_path, change, message):
     path.write_text(spar_text(**change))
     with pytest.raises(InputError, match=message):
         read_spar(path)
+
+
+def test_a_spar_without_the_slices_angles_is_placed_with_a_warning(tmp_path, recwarn):
+    straight = {f"{axis}_angulation": 0 for axis in ("ap", "lr", "cc")}
+    usual = {"patient_position": '"head_first"', "patient_orientation": '"supine"'}
+    path = tmp_path / "scan.spar"
+    path.write_text(spar_text(**straight, **usual))
+    told = read_spar(path)
+    assert not recwarn.list
+    path.write_text(spar_text(**straight, **usual, si_cc_off_angulation=""))
+    with pytest.warns(InputWarning, match=r"does not tell the slices' angles \(si_cc_off_angulation is missing\)"):
+        assert read_spar(path) == told
 
 
 def test_geometry_by_reference_and_by_options(tmp_path, sample):

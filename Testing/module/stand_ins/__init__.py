@@ -5,6 +5,6 @@ Stood in for: PythonQt, ctk and qMRML widgets, the application object, module lo
 `ScriptedLoadableModule`, `parameterNodeWrapper` and `i18n`. Where the environment variable SLICER_PYTHON names a
 folder with Slicer's own `slicer/` Python files, those three are Slicer's own.
 
-They show what a module does with the documented interface. They can't show how ctk and qMRML behave
-beyond what is written here, nor module discovery, the extension's build, Slicer's pip, or 3D views.
+They are as strict as a real Slicer was seen to be (`Testing/module/README.md`). They can't show how ctk and qMRML
+behave beyond that, nor module discovery, the extension's build, Slicer's pip, or 3D views.
 """

@@ -109,9 +109,13 @@ class qSlicerApplication(QApplication):
 
     def pauseRender(self):
         self._world.application_logic.PauseRender()
+        if self._layout_manager is not None:
+            self._layout_manager.setRenderPaused(True)
 
     def resumeRender(self):
         self._world.application_logic.ResumeRender()
+        if self._layout_manager is not None:
+            self._layout_manager.setRenderPaused(False)
 
     def setRenderPaused(self, paused):
         (self.pauseRender if paused else self.resumeRender)()

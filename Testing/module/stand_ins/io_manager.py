@@ -1,4 +1,8 @@
-"""`slicer.app.coreIOManager()`: reading and writing through real MRML storage, for volumes and scenes."""
+"""`slicer.app.coreIOManager()`: reading and writing through real MRML storage, for volumes and scenes.
+
+Of a file whose type is not told, several readers may be equally sure, and the order in which modules were loaded
+decides: here, as in a Slicer without some of its modules, the reader of segmentations takes NIfTI files.
+"""
 
 # ruff: noqa: N802
 
@@ -21,6 +25,8 @@ class IOManager:
         name = str(filename).lower()
         if name.endswith((".mrml", ".mrb")):
             return "SceneFile"
+        if name.endswith((".nii", ".nii.gz", ".seg.nrrd")):
+            return "SegmentationFile"
         return "VolumeFile" if name.endswith(_VOLUMES) else "NoFile"
 
     def fileWriterFileType(self, node) -> str:
@@ -31,6 +37,8 @@ class IOManager:
         loaded = loaded if loaded is not None else vtk.vtkCollection()
         if filetype == "VolumeFile":
             return self._load_volume(properties, loaded, messages)
+        if filetype == "SegmentationFile":
+            return self._load_segmentation(properties, loaded, messages)
         if filetype == "SceneFile":
             return self._load_scene(properties, messages)
         self._say(messages, f"No reader for {properties['fileName']} in these tests.")
@@ -80,6 +88,18 @@ class IOManager:
             else:
                 selection.SetActiveVolumeID(node.GetID())
             self._world.application_logic.PropagateVolumeSelection()
+        loaded.AddItem(node)
+        return True
+
+    def _load_segmentation(self, properties, loaded, messages) -> bool:
+        if not Path(properties["fileName"]).exists():
+            self._say(messages, f"{properties['fileName']} doesn't exist.")
+            return False
+        path, name = properties["fileName"], properties.get("name", "")
+        node = self._world.segmentations_logic.LoadSegmentationFromFile(str(path), False, name)
+        if node is None:
+            self._say(messages, f"{path} can't be read as a segmentation.")
+            return False
         loaded.AddItem(node)
         return True
 

@@ -141,9 +141,12 @@ class qSlicerLayoutManager(QObject):
         else:
             direction = QBoxLayout.LeftToRight if kind == "horizontal" else QBoxLayout.TopToBottom
             box = QBoxLayout(direction, widget)
-            for item in items:
-                stretch = int(item.get("splitSize", 1))
-                box.addWidget(self._make_item(item), stretch)
+            for place, item in enumerate(items):
+                # A splitter's parts are seldom of one size, asked for or not.
+                size = 100 * int(item.get("splitSize", 1))
+                box.addWidget(
+                    self._make_item(item), size + (size // 20 if element.get("split") == "true" and place == 0 else 0)
+                )
         widget.layout().setContentsMargins(0, 0, 0, 0)
         widget.layout().setSpacing(3)
         return widget
@@ -180,6 +183,10 @@ class qSlicerLayoutManager(QObject):
 
     def mrmlSliceLogics(self):
         return self._world.slice_logics
+
+    def setRenderPaused(self, paused):
+        for widget in self._slice_widgets.values():
+            widget.sliceView().setRenderPaused(paused)
 
     def resetSliceViews(self):
         for widget in self._slice_widgets.values():

@@ -3,8 +3,9 @@
 # ruff: noqa: N801, N802, N815
 
 from PySide6.QtCore import Property, QObject, Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMainWindow, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMainWindow, QSizePolicy, QVBoxLayout, QWidget
 
+from .module_panel import qSlicerModulePanel
 from .pythonqt import seal
 
 
@@ -20,19 +21,15 @@ class ModuleSelector(QObject):
 
     def selectModule(self, name):
         """Show a module's panel; an empty name leaves the current one."""
-        current = self._manager.module(self._selected) if self._selected else None
-        if current is not None:
-            current.widgetRepresentation().exit()
-        self._selected = name
-        if not name:
-            self._window.show_panel(None, "")
+        if name == self._selected:
             return
-        module = self._manager.module(name)
-        if module is None:
+        module = self._manager.module(name) if name else None
+        if name and module is None:
             raise RuntimeError(f"There is no module {name}.")
-        self._window.show_panel(module.widgetRepresentation(), module.title)
-        module.widgetRepresentation().enter()
-        self.moduleSelected.emit(name)
+        self._selected = name
+        self._window.show_panel(module.widgetRepresentation() if module else None, module.title if module else "")
+        if name:
+            self.moduleSelected.emit(name)
 
     selectedModule = Property(str, lambda self: self._selected)
 
@@ -51,21 +48,17 @@ class qSlicerMainWindow(QMainWindow):
         row = QHBoxLayout(central)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
-        self._panel_column = QWidget(central)
-        column = QVBoxLayout(self._panel_column)
-        column.setContentsMargins(0, 0, 0, 0)
+        column = QVBoxLayout()
         column.setSpacing(0)
-        self._title = QLabel(self._panel_column)
+        self._title = QLabel(central)
+        self._title.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Fixed)
         self._title.setAlignment(Qt.AlignCenter)
         self._title.setStyleSheet("background: #2a2a2a; padding: 6px; font-weight: bold")
         column.addWidget(self._title)
-        self._scroll_area = QScrollArea(self._panel_column)
-        self._scroll_area.setObjectName("ModulePanel")
-        self._scroll_area.setWidgetResizable(True)
-        self._scroll_area.setFrameShape(QFrame.NoFrame)
-        self._scroll_area.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
-        column.addWidget(self._scroll_area, 1)
-        row.addWidget(self._panel_column)
+        self._panel = qSlicerModulePanel(central, panel_size[0])
+        self._panel.setObjectName("ModulePanel")
+        column.addWidget(self._panel, 1)
+        row.addLayout(column)
         self._viewport = QWidget(central)
         self._viewport.setObjectName("CentralWidgetLayoutFrame")
         row.addWidget(self._viewport, 1)
@@ -74,7 +67,7 @@ class qSlicerMainWindow(QMainWindow):
         self.resize_parts(panel_size, views_size)
 
     def resize_parts(self, panel_size, views_size) -> None:
-        self._panel_column.setFixedWidth(panel_size[0])
+        self._panel.set_width(panel_size[0])
         self.setFixedSize(panel_size[0] + views_size[0], max(panel_size[1], views_size[1]))
 
     def moduleSelector(self):
@@ -86,15 +79,12 @@ class qSlicerMainWindow(QMainWindow):
     def viewport(self):
         return self._viewport
 
-    def panel_column(self):
-        return self._panel_column
+    def module_panel(self):
+        return self._panel
 
     def show_panel(self, panel, title: str) -> None:
-        """Put a module's panel into the window, or take the one that is there out of it."""
-        old = self._scroll_area.takeWidget()
-        if old is not None:
-            old.setParent(None)
+        """Leave the module that is open, and enter the one whose panel is given, if any."""
+        self._panel.remove_module()
         self._title.setText(title)
         if panel is not None:
-            self._scroll_area.setWidget(panel)
-            panel.show()
+            self._panel.add_module(panel)

@@ -21,7 +21,11 @@ _SCENE_EVENTS = (
 
 @seal
 class qMRMLNodeComboBox(QWidget):
-    """Lists the scene's nodes of `nodeTypes`; the choice is a node, or none where `noneEnabled`."""
+    """Lists the scene's nodes of `nodeTypes`; the choice is a node, or none where `noneEnabled`.
+
+    As in Slicer, if the current node is about to be removed, the choice moves to the next one in the list, or else to
+    the one before, and the same signals tell so as if the user had chosen it.
+    """
 
     _node_changed = Signal(object)
     _validity_changed = Signal(bool)
@@ -63,7 +67,7 @@ class qMRMLNodeComboBox(QWidget):
         }
         self._none_display, self._base_name = "None", ""
         self._hide_child_types: list[str] = []
-        self._current_id = ""
+        self._current_id = self._leaving_id = ""
         self._ids: list[str] = []
         self._box = QComboBox(self)
         self._box.setObjectName("ComboBox")
@@ -93,6 +97,8 @@ class qMRMLNodeComboBox(QWidget):
         self._scene = scene
         if scene is not None:
             self._observed = [(scene, scene.AddObserver(event, self._on_scene)) for event in _SCENE_EVENTS]
+            leaving = scene.AddObserver(scene.NodeAboutToBeRemovedEvent, self._on_leaving, -10.0)
+            self._observed.append((scene, leaving))
         self._rebuild()
         self.mrmlSceneChanged.emit(scene)
 
@@ -104,6 +110,13 @@ class qMRMLNodeComboBox(QWidget):
     def _on_scene(self, scene, _event) -> None:
         if not scene.IsBatchProcessing():
             self._rebuild()
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _on_leaving(self, scene, _event, node) -> None:
+        if not (scene.IsBatchProcessing() or scene.IsClosing()) and node.GetID() in self._ids:
+            self._leaving_id = node.GetID()
+            self._rebuild()
+            self._leaving_id = ""
 
     def _accepts(self, node) -> bool:
         if node.GetHideFromEditors() and not self._flags["showHidden"]:
@@ -122,7 +135,7 @@ class qMRMLNodeComboBox(QWidget):
         if self._scene is None:
             return []
         every = (self._scene.GetNthNode(i) for i in range(self._scene.GetNumberOfNodes()))
-        return [node for node in every if self._accepts(node)]
+        return [node for node in every if node.GetID() != self._leaving_id and self._accepts(node)]
 
     def _watch_names(self, nodes) -> None:
         """Renaming, hiding or marking a node changes the list."""
@@ -158,7 +171,7 @@ class qMRMLNodeComboBox(QWidget):
     def _rebuild(self) -> None:
         nodes = self._nodes()
         new = [node for node in nodes if node.GetID() not in self._ids]
-        self._ids = [node.GetID() for node in nodes]
+        before, self._ids = self._ids, [node.GetID() for node in nodes]
         self._watch_names(self._candidates())
         with QSignalBlocker(self._box):
             self._box.clear()
@@ -167,7 +180,10 @@ class qMRMLNodeComboBox(QWidget):
             for node in nodes:
                 self._box.addItem(node.GetName(), node.GetID())
             self._add_actions()
-        if self._current_id not in self._ids:
+        if self._leaving_id and self._current_id == self._leaving_id:
+            at = before.index(self._current_id)
+            self._choose(next((i for i in (*before[at + 1 :], *reversed(before[:at])) if i in self._ids), ""))
+        elif self._current_id not in self._ids:
             take_first = not self._flags["noneEnabled"] and bool(nodes)
             self._choose(nodes[0].GetID() if take_first else "")
         else:

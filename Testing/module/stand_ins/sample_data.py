@@ -58,8 +58,14 @@ class SampleDataLogic:
         loadFileProperties=None,
         checksums=None,
         sampleDescription="",
+        loadFileTypes=None,
     ):
-        """Register a data set, with lists of one length or single values. Its thumbnail must exist."""
+        """Register a data set, with lists of one length or single values. Its thumbnail must exist.
+
+        `loadFileType` is the former name of `loadFileTypes`.
+        """
+        if loadFileType is not None and loadFileTypes is not None:
+            raise ValueError("loadFileType and loadFileTypes can't both be given.")
         if thumbnailFileName is not None and not Path(thumbnailFileName).is_file():
             raise FileNotFoundError(f"Sample data {sampleName}: there is no thumbnail {thumbnailFileName}.")
         uris = tuple(uris) if isinstance(uris, list | tuple) else (uris,) if uris else ()
@@ -71,7 +77,7 @@ class SampleDataLogic:
             _as_tuple(nodeNames, count),
             _as_tuple(checksums, count),
             _as_tuple(loadFiles, count),
-            _as_tuple(loadFileType, count),
+            _as_tuple(loadFileTypes or loadFileType, count),
             loadFileProperties or {},
             sampleDescription,
             thumbnailFileName,
@@ -114,7 +120,7 @@ class SampleDataLogic:
             properties = dict(source.loadFileProperties)
             if node_name:
                 properties["name"] = node_name
-            results.append(slicer.util.loadNodeFromFile(path, file_type or "VolumeFile", properties))
+            results.append(slicer.util.loadNodeFromFile(path, file_type, properties))
         return results
 
     def downloadFileIntoCache(self, uri, name, checksum=None):

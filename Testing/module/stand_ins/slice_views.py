@@ -1,13 +1,16 @@
 """Slice views: a coloured bar with the offset slider over the painted blend of the real slice logic."""
 
-# ruff: noqa: N801, N802
+# ruff: noqa: N801, N802, N815
 
+import time
+
+import slicer
 import vtk
-from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QImage, QPainter
+from PySide6.QtCore import Property, QCoreApplication, QEvent, QRectF, QSize, Qt
+from PySide6.QtGui import QAction, QColor, QImage, QPainter
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from .color_legend import paint_legend, visible_legends
+from .color_legend import LegendManager, paint_legend
 from .ctk_sliders import ctkSliderWidget
 from .pythonqt import seal
 from .slice_blend import slice_rgba
@@ -21,15 +24,30 @@ _CORNERS = {
 }
 
 
+#: Seconds between two pictures of a view at least, unless something takes longer than that.
+_FRAME = 1 / 60
+
+
 @seal
 class qMRMLSliceView(QWidget):
-    """Paints what Slicer would render: the blend, corner texts and colour legends."""
+    """Paints what Slicer would render: the blend, corner texts and colour legends.
+
+    `renders()` counts the pictures that Slicer would render. Requests within a sixtieth of a second make one picture;
+    one that comes later, before the event loop had its turn, makes one at once, unless rendering is paused.
+    """
 
     def __init__(self, parent, slice_logic, scene):
         super().__init__(parent)
-        self._logic, self._scene = slice_logic, scene
+        self._logic = slice_logic
+        self._legends = LegendManager(scene, slice_logic, self.scheduleRender)
         self._corner_annotation = vtk.vtkCornerAnnotation()
+        self._pauses, self._renders = 0, 0
+        self._requested_at: float | None = None
+        self._timer = 0
         self.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Expanding)
+
+    def stop(self) -> None:
+        self._legends.stop()
 
     def mrmlSliceNode(self):
         return self._logic.GetSliceNode()
@@ -37,11 +55,52 @@ class qMRMLSliceView(QWidget):
     def cornerAnnotation(self):
         return self._corner_annotation
 
+    def legends(self) -> list:
+        """The legends that it shows."""
+        return [legend for legend, _ in self._legends.shown()]
+
+    def renders(self) -> int:
+        return self._renders
+
     def scheduleRender(self):
-        self.update()
+        if self._requested_at is None:
+            self._requested_at = time.monotonic()
+            self._timer = self.startTimer(round(1000 * _FRAME))
+        elif time.monotonic() - self._requested_at > _FRAME:
+            self._render_unless_paused()
+
+    def timerEvent(self, _event):
+        self._stop_timer()
+        self._render_unless_paused()
+
+    def _stop_timer(self) -> None:
+        if self._timer:
+            self.killTimer(self._timer)
+            self._timer = 0
+
+    def _render_unless_paused(self) -> None:
+        if self._pauses == 0:
+            self.forceRender()
 
     def forceRender(self):
-        self.repaint()
+        self._stop_timer()
+        self._requested_at = None
+        if self.isVisible():
+            self._renders += 1
+            self.update()
+
+    def pauseRender(self):
+        self._pauses += 1
+
+    def resumeRender(self):
+        self._pauses -= 1
+        if self._pauses == 0 and self._requested_at is not None:
+            self.scheduleRender()
+
+    def setRenderPaused(self, paused):
+        (self.pauseRender if paused else self.resumeRender)()
+
+    renderPaused = Property(bool, lambda self: self._pauses > 0, setRenderPaused)
 
     def sizeHint(self):
         return QSize(256, 256)
@@ -58,7 +117,7 @@ class qMRMLSliceView(QWidget):
         rows, columns = rgba.shape[:2]
         painter.drawImage(0, 0, QImage(rgba.tobytes(), columns, rows, 4 * columns, QImage.Format_RGBA8888))
         view = QRectF(0, 0, columns, rows)
-        for legend, display in visible_legends(self._scene, self._logic):
+        for legend, display in self._legends.shown():
             if display is not None:
                 paint_legend(painter, view, legend, display)
         painter.setPen(QColor(*(round(255 * c) for c in self._corner_annotation.GetTextProperty().GetColor())))
@@ -70,7 +129,11 @@ class qMRMLSliceView(QWidget):
 
 @seal
 class qMRMLSliceControllerWidget(QWidget):
-    """The bar above a slice view: its colour, its label and the slice offset, mm."""
+    """The bar above a slice view: its colour, its label and the slice offset, mm.
+
+    As in Slicer, linking one view from its bar links all, its hot link, wherever it was set, goes to all, and a bar
+    that has appeared sends the 0 that its slider began with, once the event loop has its turn.
+    """
 
     def __init__(self, parent, slice_logic):
         super().__init__(parent)
@@ -81,13 +144,24 @@ class qMRMLSliceControllerWidget(QWidget):
         self._slider = ctkSliderWidget(self)
         self._slider.setSuffix("mm")
         self._slider.setDecimals(3)
-        self._updating = False
+        self._hot_link = QAction(self)
+        self._hot_link.setCheckable(True)
+        self._hot_link.connect("toggled(bool)", self.setHotLinked)
+        self._updating = self._appeared = False
         layout = QHBoxLayout(self)
         layout.setContentsMargins(2, 1, 2, 1)
         layout.addWidget(self._label)
         layout.addWidget(self._slider)
         self._slider.connect("valueChanged(double)", self._on_slider)
         self.setAutoFillBackground(True)
+
+    def showEvent(self, _event):
+        if not self._appeared:
+            self._appeared = True
+            QCoreApplication.postEvent(self, QEvent(QEvent.User))
+
+    def customEvent(self, _event):
+        self.setSliceOffsetValue(0.0)
 
     def mrmlSliceNode(self):
         return self._logic.GetSliceNode()
@@ -99,25 +173,28 @@ class qMRMLSliceControllerWidget(QWidget):
         return self._slider
 
     def setSliceOffsetValue(self, offset):
-        self._slider.setValue(offset)
+        self._logic.StartSliceOffsetInteraction()
+        self._logic.SetSliceOffset(offset)
+        self._logic.EndSliceOffsetInteraction()
 
     def fitSliceToBackground(self):
         self._logic.FitSliceToBackground()
 
     def setSliceLink(self, linked):
-        self._logic.GetSliceCompositeNode().SetLinkedControl(bool(linked))
+        for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+            composite.SetLinkedControl(bool(linked))
 
     def setHotLinked(self, linked):
-        self._logic.GetSliceCompositeNode().SetHotLinkedControl(bool(linked))
+        for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+            composite.SetHotLinkedControl(bool(linked))
 
     def _on_slider(self, value: float) -> None:
         if not self._updating:
-            self._logic.StartSliceOffsetInteraction()
-            self._logic.SetSliceOffset(value)
-            self._logic.EndSliceOffsetInteraction()
+            self.setSliceOffsetValue(value)
 
     def update_from_mrml(self) -> None:
         node = self.mrmlSliceNode()
+        self._hot_link.setChecked(bool(self._logic.GetSliceCompositeNode().GetHotLinkedControl()))
         color = QColor.fromRgbF(*node.GetLayoutColor())
         self._label.setText(node.GetLayoutLabel() or node.GetLayoutName()[:1])
         self._label.setStyleSheet(f"background: {color.name()}; color: black; font-weight: bold; border-radius: 2px")
@@ -158,13 +235,14 @@ class qMRMLSliceWidget(QWidget):
 
     def _on_modified(self, *_) -> None:
         self._controller.update_from_mrml()
-        self._view.update()
+        self._view.scheduleRender()
 
     def stop(self) -> None:
         """Leave the scene alone from now on."""
         for observed, tag in self._observed:
             observed.RemoveObserver(tag)
         self._observed = []
+        self._view.stop()
 
     def sliceLogic(self):
         return self._logic

@@ -291,8 +291,8 @@ class SlicerSession:
     def show_in_panel(self, widget: QWidget) -> None:
         """Scroll the panel to a widget, as a person would first."""
         if self._main_window is not None:
-            area = self._main_window.findChild("QScrollArea", "ModulePanel")
-            if area.widget() is not None and area.widget().isAncestorOf(widget):
+            area = self._main_window.module_panel().findChild("QScrollArea", "ScrollArea")
+            if area.widget().isAncestorOf(widget):
                 area.ensureWidgetVisible(widget)
                 app.processEvents()
 

@@ -7,7 +7,6 @@ import ctypes
 import hashlib
 import os
 import platform
-import secrets
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from inference_core.errors import InputError
+from inference_core.files.atomic import atomic_path
 
 _FOLDER = Path(__file__).parent
 _SOURCE = _FOLDER / "kernels.cpp"
@@ -73,24 +73,22 @@ def _library_path(command: list[str], compiler: Path) -> Path:
 
 
 def _compile(command: list[str], path: Path) -> None:
-    temporary = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
     position = [] if sys.platform == "win32" else ["-fPIC", "-pthread"]
-    arguments = [*command, *_FLAGS, *position, str(_SOURCE), "-o", str(temporary)]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # The compiler's own words for a folder that it can't write to would be blamed on the source.
-        temporary.touch()
-        try:
+        with atomic_path(path) as temporary:
+            # The compiler's own words for a folder that it can't write to would be blamed on the source.
+            temporary.touch()
+            arguments = [*command, *_FLAGS, *position, str(_SOURCE), "-o", str(temporary)]
             done = subprocess.run(arguments, capture_output=True, text=True, timeout=_PATIENCE, check=False)
             if done.returncode:
                 first = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip()[:200])
                 raise NativeUnavailableError(
                     f"The compiler {command[0]} failed ({first}): install ziglang, or use pytorch."
                 )
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
+    except NativeUnavailableError:
+        raise
+    except (OSError, InputError) as error:
         raise NativeUnavailableError(
             f"The kernels can't be compiled into '{path.parent}' ({error}): set MRSI_SUPERRES_CACHE to a folder that "
             "can be written, or use pytorch."

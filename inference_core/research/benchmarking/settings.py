@@ -95,11 +95,14 @@ def _parts(asked: list[str] | None) -> tuple[str, ...]:
 
 
 def _check_output(path: Path) -> None:
-    from inference_core.imaging.writing import check_folder
+    from inference_core.files.folders import check_folder
+    from inference_core.files.inputs import check_not_inputs
+    from inference_core.networks.weights_io import DEFAULT_WEIGHTS
 
     check_folder(path.absolute().parent)
     if path.is_dir():
         raise InputError(f"'{path}' is a folder: name a file to write, such as benchmark.json.")
+    check_not_inputs([path], [("weights", DEFAULT_WEIGHTS)])
 
 
 def _runtimes(arguments: Namespace, device: str, left_out: dict[str, str]) -> tuple[str, ...]:

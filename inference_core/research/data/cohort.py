@@ -10,6 +10,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Protocol
 
+from inference_core.files.folders import make_folders
 from inference_core.research.data.slice_set import SliceSet
 from inference_core.research.data.stored_slices import StoredSlices, store_slices, stored_origin
 
@@ -127,7 +128,7 @@ def store_on_disk(
     Raises:
         InputError: as their `slices`, or if the folder can't be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folders(folder)
     missing = [p for p in patients if stored_origin(stored_path(folder, p)) != p.origin()]
     replaced = sum(stored_path(folder, patient).exists() for patient in missing)
     if missing:

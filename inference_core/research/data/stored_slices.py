@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from inference_core.errors import InputError
-from inference_core.imaging.writing import atomic_path
+from inference_core.files.atomic import write_file
 from inference_core.research.data.slice_set import SliceSet
 
 _MAPS = ("acquired", "target", "valid")
@@ -33,11 +33,7 @@ def store_slices(slices: SliceSet, path: Path, origin: Mapping[str, Any]) -> Non
     arrays = {name: getattr(slices, name) for name in (*_MAPS, *_MRI)} | {"usable": slices.usable()}
     # safetensors writes memory as it lies, in whatever order the axes are.
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    try:
-        with atomic_path(path) as temporary:
-            save_file(arrays, temporary, {_ORIGIN: json.dumps(origin, sort_keys=True)})
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"The slices '{path}' can't be written ({error}): check the folder's free space.") from error
+    write_file(path, save(arrays, {_ORIGIN: json.dumps(origin, sort_keys=True)}))
 
 
 def stored_origin(path: Path) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from inference_core.imaging.geometry import mri_slabs, padded_array, super_resol
 from inference_core.imaging.reading import check_map, check_mri, read_image
 from inference_core.research.data.cohort import code_fingerprint
 from inference_core.research.data.slice_set import SliceSet
+from inference_core.study.walker import find_patients
 from inference_core.terms.conditions import METABOLITES, SUPER_RESOLVED_MATRIX
 
 #: A slice with fewer brain voxels than this is left out (compare the paper's slice selection, Sec. 3.1).
@@ -25,7 +26,7 @@ _SESSIONS = "ses-*"
 _READER = ("terms/conditions.py", "research/data/study.py", "imaging/geometry.py", "imaging/reading.py")
 
 
-def find_patients(folder: Path) -> list[Path]:
+def training_patients(folder: Path) -> list[Path]:
     """The patients' folders `sub-*` that hold maps at full resolution, themselves or in sessions `ses-*`, in order.
 
     Raises:
@@ -33,7 +34,8 @@ def find_patients(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise InputError(f"The folder '{folder}' does not exist: check its path.")
-    patients = sorted(p for p in folder.glob("sub-*") if _sessions(p))
+    subjects = (one.relative_to(folder).parts[:1] for one in _sessions(folder))
+    patients = sorted({folder / name for (name,) in filter(None, subjects) if name.startswith("sub-")})
     if not patients:
         raise InputError(
             f"'{folder}' holds no patients: folders such as sub-0001/mrsi are expected, with maps such as "
@@ -42,9 +44,13 @@ def find_patients(folder: Path) -> list[Path]:
     return patients
 
 
-def _sessions(patient: Path) -> list[Path]:
-    """Those of a patient's folder and its sessions' that hold maps at full resolution."""
-    return [one for one in (patient, *sorted(patient.glob(_SESSIONS))) if any(one.glob(_FILES[1]))]
+def _sessions(folder: Path) -> list[Path]:
+    """The folders with maps at full resolution, of a study's patients or of one patient's sessions, in order."""
+    try:
+        return sorted(one.folder for one in find_patients(folder) if one.full_resolution)
+    except InputError:
+        # It holds no images at all.
+        return []
 
 
 def single_file(patient: Path, pattern: str) -> Path:
@@ -117,9 +123,9 @@ def read_patients(folder: Path, progress: Callable[[Iterable], Iterable] = iter)
     """All slices of a folder's patients.
 
     Raises:
-        InputError: as `find_patients` and `read_patient`.
+        InputError: as `training_patients` and `read_patient`.
     """
-    patients = find_patients(folder)
+    patients = training_patients(folder)
     return SliceSet.concatenate(read_patient(patient, number) for number, patient in enumerate(progress(patients)))
 
 
@@ -160,9 +166,9 @@ def split_patients(folder: Path, validation: int) -> tuple[list[StudyPatient], l
     """A folder's patients to train on, and the last `validation` ones, to validate on.
 
     Raises:
-        InputError: if no patient is left to train on, and as `find_patients`.
+        InputError: if no patient is left to train on, and as `training_patients`.
     """
-    patients = find_patients(folder)
+    patients = training_patients(folder)
     if len(patients) <= validation:
         raise InputError(
             f"'{folder}' has {len(patients)} patients, {validation} of which would validate: none is left to train on."

@@ -69,7 +69,7 @@ def _weights(batch: Batch) -> tuple[list[Tensor], Tensor]:
 def anatomical_regularisation(batch: Batch) -> Tensor:
     """Super-resolved maps, `(batch, 1, 64, 64)`, by conjugate gradients.
 
-    Minimises |F x - y|^2 + a sum w (x_i - x_j)^2 + b sum (1 - brain) x^2 over real x, where F takes the measured
+    Minimises `|F x - y|^2 + a sum w (x_i - x_j)^2 + b sum (1 - brain) x^2` over real x, where F takes the measured
     central coefficients of x and y are those of the low-resolution map.
     """
     weights, share = _weights(batch)

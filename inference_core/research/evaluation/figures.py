@@ -1,12 +1,13 @@
 """Figures of super-resolved maps: beside each other with their scores, and over the patient's FLAIR."""
 
+import io
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inference_core.imaging.writing import atomic_path
+from inference_core.files.atomic import write_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -134,6 +135,11 @@ def maps_figure(rows: list[Row], note: str, over_flair: bool = False, opacity: f
 
 
 def save_figure(figure: "Figure", path: Path) -> None:
-    """Write a figure as PNG, whole or not at all."""
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=130, metadata={"Software": "MRSISuperRes"})
+    """Write a figure as PNG or SVG, as the path's extension says, whole or not at all.
+
+    Raises:
+        InputError: if the file can't be written.
+    """
+    drawn, form = io.BytesIO(), path.suffix.removeprefix(".")
+    figure.savefig(drawn, format=form, dpi=130, metadata={"Software": "MRSISuperRes"} if form == "png" else {})
+    write_file(path, drawn.getvalue())

@@ -3,26 +3,28 @@
 import csv
 import io
 import json
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from inference_core.errors import InputError
-from inference_core.imaging.writing import atomic_path, check_folder, write_result
+from inference_core.files.atomic import remove_leftovers, write_file
+from inference_core.files.folders import check_folder, make_folders
+from inference_core.files.locks import file_lock
+from inference_core.imaging.writing import is_own_sidecar, sidecar_path, write_result
 from inference_core.research.phantom.acquisition import Grid
 from inference_core.research.phantom.patient import SimulatedPatient
 from inference_core.terms.conditions import METABOLITES, SUPER_RESOLVED_MATRIX
 
 _NOTICE = "Simulated data. No patient was scanned: not for diagnosis, and no evidence about any disease."
 _UNITS = "institutional units"
+#: A patient's folders.
+_KINDS = ("anat", "mrsi")
+_PROGRAM, _DESCRIPTION = "mrsi-superres phantom", "dataset_description.json"
 #: Integer steps a unit of T1 or FLAIR, whose brightest normal tissue is about 1.
 _MRI_STEPS = 1000
-#: Seconds after which a lock is taken for one that a killed process left behind.
-_STALE_LOCK = 30.0
 
 
 def _image(array: np.ndarray, grid: Grid):
@@ -43,49 +45,48 @@ def low_resolution_grid(grid: Grid, n: int) -> Grid:
     return Grid(grid.origin, (column * columns / n, row * rows / n, thickness), grid.direction, (n, n, slices))
 
 
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keeps other processes that write patients into `folder` from merging their rows at the same time."""
-    lock = folder / ".participants.lock"
-    while True:
-        try:
-            lock.touch(exist_ok=False)
-            break
-        except FileExistsError:
-            try:
-                age = time.time() - lock.stat().st_mtime
-            except FileNotFoundError:
-                continue
-            if age > _STALE_LOCK:
-                lock.unlink(missing_ok=True)
-            else:
-                time.sleep(0.05)
-    try:
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
-
-
 def _merge_participant(folder: Path, row: dict[str, Any]) -> Path:
     """Add `row` to participants.tsv, or replace the participant's earlier one."""
     path = folder / "participants.tsv"
-    with _locked(folder):
+    # Other processes may write patients into the folder.
+    with file_lock(folder / ".participants.lock"):
         rows = {}
         if path.exists():
-            rows = {old["participant_id"]: old for old in csv.DictReader(path.open(encoding="utf-8"), delimiter="\t")}
+            with path.open(encoding="utf-8", newline="") as file:
+                rows = {old["participant_id"]: old for old in csv.DictReader(file, delimiter="\t")}
         rows[row["participant_id"]] = row
         columns = list(dict.fromkeys(key for each in rows.values() for key in each))
         text = io.StringIO()
         writer = csv.DictWriter(text, columns, delimiter="\t", restval="n/a", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows[name] for name in sorted(rows))
-        with atomic_path(path) as temporary:
-            temporary.write_text(text.getvalue(), encoding="utf-8")
+        write_file(path, text.getvalue())
     return path
 
 
+def _check_simulated(folder: Path, place: Path) -> None:
+    """Refuse to mix simulated patients with others, or to replace them.
+
+    Raises:
+        InputError: if the folder describes another study, or the patient's place holds images of another origin.
+    """
+    path = folder / _DESCRIPTION
+    if path.exists():
+        try:
+            ours = json.loads(path.read_text(encoding="utf-8"))["GeneratedBy"][0]["Name"] == _PROGRAM
+        except (OSError, ValueError, KeyError, IndexError, TypeError):
+            ours = False
+        if not ours:
+            raise InputError(f"'{folder}' holds another study ({_DESCRIPTION}): choose a new or empty folder.")
+    for kind in _KINDS:
+        remove_leftovers(place / kind)
+    for image in sorted(path for kind in _KINDS for path in place.glob(f"{kind}/*.nii.gz")):
+        if not is_own_sidecar(sidecar_path(image)):
+            raise InputError(f"'{image}' is not of a simulated patient: choose a new or empty folder.")
+
+
 def _describe_dataset(folder: Path, version: str) -> Path:
-    path = folder / "dataset_description.json"
+    path = folder / _DESCRIPTION
     description = {
         "Name": "Simulated glioma patients with metabolite maps",
         "BIDSVersion": "1.9.0",
@@ -93,11 +94,10 @@ def _describe_dataset(folder: Path, version: str) -> Path:
         "License": "Apache-2.0",
         "Simulated": True,
         "Notice": _NOTICE,
-        "GeneratedBy": [{"Name": "mrsi-superres phantom", "Version": version}],
+        "GeneratedBy": [{"Name": _PROGRAM, "Version": version}],
         "ReferencesAndLinks": ["Anatomy deformed from the MNI ICBM 2009a templates (Fonov et al. 2011)"],
     }
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+    write_file(path, json.dumps(description, indent=2) + "\n")
     return path
 
 
@@ -141,8 +141,8 @@ def write_study(
         The files, sidecars included.
 
     Raises:
-        InputError: if the folder does not exist or can't be written, a resolution is not within 4 to 64, or the
-            patient does not have so many slices.
+        InputError: if the folder does not exist, can't be written, or holds other than simulated patients, a resolution
+            is not within 4 to 64, or the patient does not have so many slices.
     """
     import torch
 
@@ -154,12 +154,13 @@ def write_study(
     grid = patient.grid(slices)
     subject = f"sub-{patient.seed:04d}"
     place = folder if single else folder / subject
+    _check_simulated(folder, place)
     common = {"Simulated": True, "Notice": _NOTICE, "Seed": patient.seed, "SoftwareVersion": __version__}
     written: list[Path] = []
 
     def write(kind: str, name: str, array: np.ndarray, where: Grid, **details: Any) -> None:
         path = place / kind / f"{subject}_{name}.nii.gz"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(path.parent)
         written.extend([path, write_result(_image(array, where), path, common | details)])
 
     for name, volume in (("T1w", patient.t1_volume), ("FLAIR", patient.flair_volume)):

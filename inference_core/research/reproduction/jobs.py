@@ -133,9 +133,13 @@ def _attempt(study: Study, job: Job) -> Failure | None:
         return Failure(str(job), str(error))
     except Exception as error:
         path = study.folder / "errors.log"
-        with path.open("a", encoding="utf-8") as log:
-            log.write(f"{job}\n{traceback.format_exc()}\n")
-        return Failure(str(job), f"{type(error).__name__}: {error} (details in {path.name}).")
+        try:
+            with path.open("a", encoding="utf-8", errors="backslashreplace") as log:
+                log.write(f"{job}\n{traceback.format_exc()}\n")
+            details = f"details in {path.name}"
+        except OSError as refused:
+            details = f"no details, since {path.name} can't be written: {refused.strerror}"
+        return Failure(str(job), f"{type(error).__name__}: {error} ({details}).")
     return None
 
 

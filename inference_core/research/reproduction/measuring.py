@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from inference_core.imaging.writing import atomic_path
+from inference_core.files.atomic import write_file
+from inference_core.files.folders import make_folders
 from inference_core.research.data.batches import make_batch
 from inference_core.research.data.slice_set import SliceSet
 from inference_core.research.evaluation.comparison import compare
@@ -29,9 +30,8 @@ Progress = Callable[[Iterable], Iterable]
 
 
 def _write(path: Path, content: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content), encoding="utf-8")
+    make_folders(path.parent)
+    write_file(path, json.dumps(content))
 
 
 def _load(weights: Path, device: str):

@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from inference_core.errors import InputError
-from inference_core.imaging.writing import atomic_path
+from inference_core.files.atomic import write_file
 from inference_core.research.reproduction.folds import FOLDS
 from inference_core.research.reproduction.methods import TrainedMethod
 from inference_core.terms.duration import UNITS, parse_duration
 
 #: Epochs that the paper trains for, and its batch.
 PAPER_EPOCHS, BATCH_SIZE = 100, 8
+_PLAN, _SLICES = "plan.json", "slices"
 
 
 @dataclass(frozen=True)
@@ -89,13 +90,25 @@ def share_out(
     return folds, max(1, min(full_steps, int(affordable / folds)))
 
 
+def check_run_folder(folder: Path) -> None:
+    """Refuse a folder that holds other files than a run's: a run replaces reports and figures there.
+
+    Raises:
+        InputError: if it does.
+    """
+    # The patients' slices are made before the plan is.
+    others = [one.name for one in folder.iterdir() if one.name != _SLICES and not one.name.startswith(".")]
+    if others and not (folder / _PLAN).exists():
+        raise InputError(f"'{folder}' holds other files than a run ({others[0]}): choose a new or empty folder.")
+
+
 def keep_plan(folder: Path, plan: Plan) -> None:
     """Write the plan into a run's folder.
 
     Raises:
         InputError: if the folder holds another plan.
     """
-    path = folder / "plan.json"
+    path = folder / _PLAN
     kept = read_plan(folder)
     if kept not in (None, plan):
         changed = [name for name, value in asdict(plan).items() if value != getattr(kept, name)]
@@ -103,8 +116,7 @@ def keep_plan(folder: Path, plan: Plan) -> None:
             f"'{folder}' holds a run with other settings ({', '.join(changed)}): choose another folder, or "
             "that run's settings."
         )
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(asdict(plan), indent=2) + "\n", encoding="utf-8")
+    write_file(path, json.dumps(asdict(plan), indent=2) + "\n")
 
 
 def read_plan(folder: Path) -> Plan | None:
@@ -113,7 +125,7 @@ def read_plan(folder: Path) -> Plan | None:
     Raises:
         InputError: if it can't be read.
     """
-    path = folder / "plan.json"
+    path = folder / _PLAN
     if not path.exists():
         return None
     try:

@@ -5,9 +5,10 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
-from inference_core.imaging.writing import atomic_path
+from inference_core.files.atomic import write_file
 from inference_core.report.article import article, figure
 from inference_core.report.markup import element
+from inference_core.research.evaluation.figures import save_figure
 from inference_core.research.reproduction.report_sections import (
     Failure,
     details_table,
@@ -38,8 +39,7 @@ class _Shown:
 def _show(folder: Path, name: str, figure, title: str, caption: str) -> _Shown:
     """Write a figure as PNG and SVG; returns it for the report."""
     for suffix in (".png", ".svg"):
-        with atomic_path(folder / f"{name}{suffix}") as temporary:
-            figure.savefig(temporary, dpi=130)
+        save_figure(figure, folder / f"{name}{suffix}")
     return _Shown(title, caption, (folder / f"{name}.png").read_bytes())
 
 
@@ -78,11 +78,6 @@ def _figures(study: Study, examples: list[dict], details: dict | None) -> list[_
     return shown
 
 
-def _write(path: Path, text: str) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
 def _machine(device: str) -> str:
     from inference_core.research.benchmarking.machine import describe_machine
 
@@ -109,7 +104,7 @@ def write_report(study: Study, examples: list[dict], failures: list[Failure], co
         writer = csv.DictWriter(table, scores[0], lineterminator="\n")
         writer.writeheader()
         writer.writerows(scores)
-    _write(study.folder / "scores.csv", table.getvalue())
+    write_file(study.folder / "scores.csv", table.getvalue())
     details = detail_figures(study)
     rows = table_rows(study, scores)
     page = article(
@@ -130,5 +125,5 @@ def write_report(study: Study, examples: list[dict], failures: list[Failure], co
         heading="The paper's experiments" + (", on simulated patients" if study.plan.simulated else ""),
     )
     path = study.folder / "report.html"
-    _write(path, page)
+    write_file(path, page)
     return path

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from inference_core.imaging.writing import atomic_path
+from inference_core.files.atomic import write_file
+from inference_core.files.folders import make_folders
 from inference_core.research.reproduction.methods import TrainedMethod
 from inference_core.research.reproduction.plan import BATCH_SIZE
 from inference_core.research.reproduction.study import Study
@@ -37,7 +38,7 @@ def _trainer(study: Study, method: TrainedMethod, resolutions: Sequence[int], sl
         seed=study.plan.seed,
         trained_on=study.plan.patients,
     )
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folders(folder)
     torch.manual_seed(study.plan.seed)
     network = create_network(method.network)
     batches = TrainingBatches(slices, BATCH_SIZE, settings.seed, settings.batch_options(), settings.resolutions)
@@ -73,9 +74,8 @@ def train_network(
         stop = study.out_of_time if study.until is not None else None
         network = trainer.run(_CHECKPOINT_EVERY, lambda record: progress(record["step"] + 1, steps), stop=stop)
     finally:
-        for name, value in ((_SECONDS, before + time.monotonic() - start), (_STEPS, trainer.step)):
-            with atomic_path(folder / name) as temporary:
-                temporary.write_text(json.dumps(value))
+        write_file(folder / _SECONDS, json.dumps(before + time.monotonic() - start))
+        write_file(folder / _STEPS, json.dumps(trainer.step))
     if trainer.step < steps:
         return None
     save_weights(

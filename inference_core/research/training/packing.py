@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from inference_core.errors import InputError
-from inference_core.imaging.writing import atomic_path
+from inference_core.files.atomic import write_file
 
 #: Bytes of a part, at most, and how many parts there should be.
 PART, MOST_PARTS = 16 * 2**20, 8
@@ -89,8 +89,7 @@ def pack(folder: Path) -> int:
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir()
         for number, start in reversed([*enumerate(starts, start=1)]):
-            with atomic_path(new / f"part-{number}") as temporary:
-                temporary.write_bytes(whole[start : start + PART])
+            write_file(new / f"part-{number}", whole[start : start + PART])
         for path in paths:
             path.unlink()
         new.rename(folder / _STATE)
@@ -135,8 +134,7 @@ def unpack(folder: Path) -> None:
             size = sum(map(abs, entry["lengths"]))
             path = folder / entry["path"]
             path.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_path(path) as temporary:
-                temporary.write_bytes(_expanded(entry["lengths"], packed[start : start + size]))
+            write_file(path, _expanded(entry["lengths"], packed[start : start + size]))
             start += size
         shutil.rmtree(state)
     except OSError as error:

@@ -1,7 +1,6 @@
 """Training of a network, alone or against the discriminator (paper, Sec. 2.3 and 3.2)."""
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from inference_core.engine.folded_network import FoldedNetwork
 from inference_core.errors import InputError
+from inference_core.files.atomic import remove_leftovers
 from inference_core.networks import Discriminator, MultiEncoderUNet
 from inference_core.networks.norm_conditioners import SharpnessNorm
 from inference_core.networks.unet import upsample_map
@@ -22,7 +22,7 @@ from inference_core.research.training.checkpoints import load_checkpoint, rewind
 from inference_core.research.training.device_steps import WINDOW, DeviceSteps, make_adam
 from inference_core.research.training.launch import make_fabric, together
 from inference_core.research.training.objectives import CriticObjective, NetworkObjective
-from inference_core.research.training.scalars import Scalars
+from inference_core.research.training.records import StepRecords
 from inference_core.research.training.schedule import CRITIC_OFFSET, batch_steps, critic_steps, learning_rate_factor
 from inference_core.research.training.settings import TrainingSettings
 
@@ -46,6 +46,9 @@ class Trainer:
 
     Several processes make their parts of each batch and average their gradients, so that they do what one process
     would do with the whole batch. The first of them alone writes.
+
+    A checkpoint may have been planned for another number of steps, which learning rates depend on; from where it is
+    resumed they follow the new plan. `earlier_plans` lists each such change: the step, and the steps planned before.
 
     Args:
         network: to be trained, in place.
@@ -104,12 +107,17 @@ class Trainer:
                 self.average,
             )
         self.step = 0
+        self.earlier_plans: list[list[int]] = []
         state = together(self.fabric, lambda: load_checkpoint(folder, settings.as_dict()))
         if state:
             self._restore(state)
         together(self.fabric, self._check_same_step)
-        if self.fabric.is_global_zero:
-            rewind_log(self._log, self.step)
+        together(self.fabric, self._tidy, alone=True)
+
+    def _tidy(self) -> None:
+        """Remove what a killed run left behind, and what this one will record anew."""
+        remove_leftovers(self.folder)
+        rewind_log(self._log, self.step)
 
     def _adam(self, groups: list[dict], on_device: bool) -> torch.optim.Optimizer:
         if on_device:
@@ -150,6 +158,10 @@ class Trainer:
 
     def _restore(self, state: dict) -> None:
         self.step = state["step"]
+        self.earlier_plans = state.get("earlier_plans", [])
+        planned = state["settings"]["steps"]
+        if planned != self.settings.steps:
+            self.earlier_plans = [*self.earlier_plans, [self.step, planned]]
         for name, part in self._parts().items():
             if isinstance(part, torch.optim.Optimizer):
                 # How and where it computes is this run's own, whatever the checkpoint was written on.
@@ -158,9 +170,14 @@ class Trainer:
             part.load_state_dict(state[name])
 
     def save(self) -> None:
-        """Write the checkpoint."""
+        """Write the checkpoint.
+
+        Raises:
+            InputError: if it can't be written; the one before stays.
+        """
         parts = {name: part.state_dict() for name, part in self._parts().items()}
-        save_checkpoint(self.folder, {"settings": self.settings.as_dict(), "step": self.step, **parts})
+        about = {"settings": self.settings.as_dict(), "step": self.step, "earlier_plans": self.earlier_plans}
+        save_checkpoint(self.folder, about | parts)
 
     def run(
         self,
@@ -179,6 +196,9 @@ class Trainer:
             validate_every: steps between validations.
             stop: whether to end now; asked in the first process after each step, or several where the host reads the
                 losses of several at once. What is done by then is in the checkpoint, from which another run goes on.
+
+        Raises:
+            InputError: if the log or the checkpoint can't be written.
         """
         first, ended = self.fabric.is_global_zero, False
         marks = (checkpoint_every, *((validate_every,) if validate else ()))
@@ -236,14 +256,8 @@ class Trainer:
         if not self.fabric.is_global_zero:
             yield lambda record: None
             return
-        with Scalars(self.folder, self.step) as scalars, self._log.open("a") as log:
-
-            def write(record: dict) -> None:
-                log.write(json.dumps(record) + "\n")
-                log.flush()
-                scalars.write(record)
-
-            yield write
+        with StepRecords(self._log, self.step) as records:
+            yield records.write
 
     def _train_step(self, loaded: Iterator[Batch]) -> dict[str, float]:
         distance = self._train_critic(loaded) if self.critic else None

@@ -72,22 +72,39 @@ _CHECKED = Connector("toggled(bool)", lambda w: w.checked, lambda w, v: w.setChe
 _LINE = Connector("textChanged(QString)", lambda w: w.text, lambda w, v: w.text == v or w.setText(v))
 _TEXT = Connector("textChanged()", lambda w: w.toPlainText(), lambda w, v: w.toPlainText() == v or w.setPlainText(v))
 _SHOWN = Connector(None, lambda w: w.text, lambda w, v: w.setText(v))
-_NODE = Connector("currentNodeChanged(vtkMRMLNode*)", lambda w: w.currentNode(), lambda w, v: w.setCurrentNode(v))
+
+
+def _prepare_nodes(widget, parameter: Parameter) -> None:
+    """The selector lists what the parameter takes. Slicer asks an instance of each class for its name."""
+    widget.nodeTypes = [node_class().GetClassName() for node_class in parameter.types]
+
+
+_NODE = Connector(
+    "currentNodeChanged(vtkMRMLNode*)", lambda w: w.currentNode(), lambda w, v: w.setCurrentNode(v), _prepare_nodes
+)
 
 
 def find_connector(widget, parameter: Parameter) -> Connector:
-    """The way to connect them; NotImplementedError if there is none here."""
-    kind = parameter.type
+    """The way to connect them; NotImplementedError if there is none here.
+
+    As in Slicer, a widget's class has to be the very one that is known, not one that extends it.
+    """
+    kind, cls = parameter.type, type(widget)
     chosen = issubclass(kind, enum.Enum) or parameter.annotation(Choice) is not None
+    number = kind in (float, int)
+    bounded = parameter.annotation(WithinRange) or (parameter.annotation(Minimum) and parameter.annotation(Maximum))
+    sliders = (ctk.ctkSliderWidget, slicer.qMRMLSliderWidget)
+    if number and cls in sliders and not bounded:
+        raise RuntimeError(f"Parameter {parameter.name} is unbounded: it can't be connected to {cls.__name__}.")
     candidates = (
-        (isinstance(widget, slicer.qMRMLNodeComboBox) and parameter.is_node, _NODE),
-        (isinstance(widget, qt.QComboBox) and chosen, None),
-        (isinstance(widget, qt.QCheckBox | qt.QPushButton) and kind is bool, _CHECKED),
-        (isinstance(widget, ctk.ctkSliderWidget | ctk.ctkDoubleSlider | qt.QDoubleSpinBox) and kind is float, _VALUE),
-        (isinstance(widget, qt.QSlider | qt.QSpinBox) and kind is int, _WHOLE),
-        (isinstance(widget, qt.QLineEdit) and kind is str, _LINE),
-        (isinstance(widget, qt.QTextEdit) and kind is str, _TEXT),
-        (isinstance(widget, qt.QLabel) and kind is str, _SHOWN),
+        (cls is slicer.qMRMLNodeComboBox and parameter.is_node, _NODE),
+        (cls in (qt.QComboBox, ctk.ctkComboBox) and chosen, None),
+        (cls in (qt.QCheckBox, ctk.ctkCheckBox, qt.QPushButton) and kind is bool, _CHECKED),
+        (cls in (*sliders, ctk.ctkDoubleSlider, qt.QDoubleSpinBox, ctk.ctkDoubleSpinBox) and kind is float, _VALUE),
+        (cls in (qt.QSlider, qt.QSpinBox) and kind is int, _WHOLE),
+        (cls is qt.QLineEdit and kind is str, _LINE),
+        (cls is qt.QTextEdit and kind is str, _TEXT),
+        (cls is qt.QLabel and kind is str, _SHOWN),
     )
     for fits, connector in candidates:
         if fits:

@@ -1,0 +1,220 @@
+"""Runs commands in forked processes, each with a fault of its own; requests and answers are lines of JSON.
+
+What takes long and writes nothing is computed once and kept, because a command is run thousands of times. What is
+written, and how, is the commands' own.
+"""
+
+import contextlib
+import ctypes
+import datetime
+import functools
+import gc
+import importlib
+import io
+import json
+import os
+import pickle
+import signal
+import sys
+import time
+from pathlib import Path
+
+COMMANDS = [f"inference_core.commands.{name}" for name in ("batch", "demo", "predict", "prepare", "regions", "train")]
+
+
+class Kept:
+    """What functions gave before, in a folder, by the order in which they are called."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.scenario, self.calls = folder, "", {}
+
+    def call(self, name, function):
+        """What `function` gives, or gave the last time."""
+        number = self.calls[name] = self.calls.get(name, 0) + 1
+        path = self.folder / f"{self.scenario}-{name}-{number}.pickle"
+        if path.exists():
+            return pickle.loads(path.read_bytes())
+        value = function()
+        path.write_bytes(pickle.dumps(value))
+        return value
+
+    def keep(self, owner, name):
+        """Let a function of a module or class be called once."""
+        real = getattr(owner, name)
+
+        @functools.wraps(real)
+        def kept(*arguments, **options):
+            return self.call(name, lambda: real(*arguments, **options))
+
+        setattr(owner, name, kept)
+
+    def draw_late(self, owner, name):
+        """Let a function make figures that are drawn when they are first saved."""
+        real = getattr(owner, name)
+        setattr(owner, name, lambda *arguments, **options: LateFigure(self, lambda: real(*arguments, **options)))
+
+
+class LateFigure:
+    """A figure that is drawn when it is saved, and only the first time."""
+
+    def __init__(self, kept, draw):
+        self.kept, self.draw = kept, draw
+
+    def savefig(self, buffer, **options):
+        """As matplotlib's."""
+
+        def save():
+            drawn = io.BytesIO()
+            self.draw().savefig(drawn, **options)
+            return drawn.getvalue()
+
+        buffer.write(self.kept.call("savefig", save))
+
+
+class FixedClock(datetime.datetime):
+    """Reports that say when they were made are the same each time."""
+
+    @classmethod
+    def now(cls, tz=None):
+        return cls(2026, 1, 2, 3, 4)
+
+
+def shorten(kept: Kept) -> None:
+    """Load all that commands need, and compute once what takes long."""
+    import matplotlib
+    import numpy as np
+    import torch
+    import tqdm
+
+    import inference_core.report.report
+    from inference_core.commands import benchmark, calibrate
+    from inference_core.inference.super_resolver import SuperResolver
+    from inference_core.preparation import quality_report
+    from inference_core.research.calibration import samples
+    from inference_core.research.data.simulated import SimulatedSlices
+    from inference_core.research.evaluation import comparison, detail_scores, figures
+    from inference_core.research.phantom.patient import SimulatedPatient, simulate_patient
+
+    for module in (*COMMANDS, "inference_core.research.training.trainer"):
+        importlib.import_module(module)
+    torch.set_num_threads(1)
+    matplotlib.rcParams["svg.hashsalt"] = "the same each time"
+    tqdm.tqdm.monitor_interval = 0
+    inference_core.report.report.datetime = FixedClock
+    resolver = SuperResolver.load(None, "cpu")
+    load = SuperResolver.load
+    SuperResolver.load = lambda *given, **named: resolver if given[:1] in ((), (None,)) else load(*given, **named)
+    SimulatedPatient.mri = lambda self, contrast, grid, stream: np.zeros(grid.size[::-1], np.float32)
+    for owner, name in (
+        (SimulatedPatient, "middle_slices"),
+        (SimulatedSlices, "slices"),
+        (SimulatedSlices, "lesions"),
+        (samples, "sample_patient"),
+        (detail_scores, "detail_scores"),
+        (benchmark, "_measure"),
+        (resolver, "super_resolve"),
+    ):
+        kept.keep(owner, name)
+    # The templates, which all patients are made from.
+    simulate_patient(3)
+    # Which of them are measured on makes no difference to what is written.
+    calibrate._RESOLUTIONS, calibrate._SHARPNESSES = (16,) * 7, (0.0,)
+    kept.draw_late(figures, "maps_figure")
+    for name in ("map_figure", "registration_figure"):
+        kept.draw_late(quality_report, name)
+    compare = comparison.compare
+
+    def compare_once(methods, *rest, **options):
+        def run():
+            scores = compare(methods, *rest, **options)
+            return scores, {name: (one.maps, one.seconds) for name, one in methods.items() if hasattr(one, "maps")}
+
+        scores, counts = kept.call("compare", run)
+        for name, (maps, seconds) in counts.items():
+            methods[name].maps, methods[name].seconds = maps, seconds
+        return scores
+
+    comparison.compare = compare_once
+
+
+def child(request, kept: Kept, faults) -> None:
+    """Run a command, and end."""
+    status = 99
+    try:
+        os.chdir(request["folder"])
+        for name, number in (("stdout", 1), ("stderr", 2)):
+            os.dup2(os.open(request[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        sys.stdout, sys.stderr = (
+            open(number, "w", buffering=size, encoding="utf-8", closefd=False)  # noqa: SIM115
+            for number, size in ((1, -1), (2, 1))
+        )
+        os.environ.update(request.get("environment", {}))
+        import tempfile
+
+        tempfile.tempdir = None
+        kept.scenario = request["scenario"]
+        from inference_core.commands.cli import main
+
+        armed = faults.faults_arm(request["root"].encode(), request["kind"], request["target"])
+        if armed:
+            raise RuntimeError(f"faults can't be injected here ({armed})")
+        try:
+            status = main(request["argv"])
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else 1
+        faults.faults_disarm()
+        sys.stdout.flush()
+    except BaseException:
+        import traceback
+
+        faults.faults_disarm()
+        traceback.print_exc()
+        status = 98
+    finally:
+        with contextlib.suppress(Exception):
+            sys.stderr.flush()
+        os._exit(status)
+
+
+def wait(pid: int, patience: float) -> int | None:
+    """A process's status, negative for a signal; None if it had to be ended."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.002)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return None
+
+
+def serve() -> None:
+    """Answer requests until there are no more."""
+    faults = ctypes.CDLL(os.environ["LD_PRELOAD"])
+    faults.faults_calls.restype = ctypes.c_long
+    faults.faults_logged.argtypes = [ctypes.c_long, ctypes.c_char_p, ctypes.c_int]
+    faults.faults_arm.argtypes = [ctypes.c_char_p, ctypes.c_int, ctypes.c_long]
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    kept = Kept(Path(sys.argv[1]))
+    shorten(kept)
+    # What is shared with the forked processes stays shared.
+    gc.freeze()
+    print("ready", file=answers, flush=True)
+    name = ctypes.create_string_buffer(300)
+    for line in sys.stdin:
+        request = json.loads(line)
+        pid = os.fork()
+        if not pid:
+            child(request, kept, faults)
+        status = wait(pid, request["patience"])
+        calls = []
+        for turn in range(1, faults.faults_calls() + 1):
+            calls.append((faults.faults_logged(turn, name, 300), name.value.decode(errors="replace")))
+        answer = {"status": status, "struck": bool(faults.faults_struck()), "calls": calls}
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    serve()
