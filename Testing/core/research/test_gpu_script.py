@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 _SCRIPT = ROOT / "Testing" / "benchmarks" / "gpu.sh"
 #: Packages that a machine with a GPU need not have.
-_ABSENT = ("tqdm", "tensorboard", "threadpoolctl", "skimage", "matplotlib", "jinja2", "pytorch_msssim", "torchvision")
+_ABSENT = ("tqdm", "tensorboard", "skimage", "matplotlib", "jinja2", "pytorch_msssim", "torchvision")
 
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
 
