@@ -31,7 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
         write_validation,
     )
     from inference_core.errors import InputError
-    from inference_core.imaging.writing import atomic_path, make_folder
+    from inference_core.files.atomic import atomic_path
+    from inference_core.files.folders import make_folder
     from inference_core.inference.super_resolver import SuperResolver
     from inference_core.terms.conditions import check_sharpness, resolve_metabolite
 

@@ -8,8 +8,8 @@ DETAILS = {
     "network": "as the network proposes it",
     "zero-filled": "none: the zero-filled map",
 }
-#: Unless something else is asked for.
-DEFAULT_DETAIL = "matched"
+#: Unless something else is asked for. The calibration of the uncertainty was made with it.
+DEFAULT_DETAIL = "network"
 
 
 def check_detail(detail: str) -> str:
