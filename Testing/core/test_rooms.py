@@ -102,10 +102,7 @@ def test_a_broken_rule_is_found_and_told(tmp_path):
 def test_rooms_that_the_panel_needs_load_without_pytorch():
     modules = []
     for room in WITHOUT_PYTORCH:
-        paths = (
-            [PACKAGE / f"{room}.py"] if (PACKAGE / f"{room}.py").is_file() else sorted((PACKAGE / room).rglob("*.py"))
-        )
-        modules += [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths]
+        modules += [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files_of(PACKAGE, room)]
     code = (
         f"import sys, importlib\nsys.modules.update(dict.fromkeys({MISSING}))\nfailed = []\n"
         f"for name in {modules}:\n"

@@ -2,6 +2,7 @@
 
 import threading
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 
 import numpy as np
@@ -159,9 +160,10 @@ def slow_network(monkeypatch):
 
     network, original = SlowNetwork(), SuperResolver.super_resolve
 
-    def super_resolve(self, prepared, metabolite="tCho", sharpness=0.0, slices=None, progress=None):
+    @wraps(original)
+    def super_resolve(self, prepared, metabolite="tCho", sharpness=0.0, slices=None, *others, **named):
         network.wait(metabolite, sharpness, slices)
-        return original(self, prepared, metabolite, sharpness, slices, progress)
+        return original(self, prepared, metabolite, sharpness, slices, *others, **named)
 
     monkeypatch.setattr(SuperResolver, "super_resolve", super_resolve)
     try:

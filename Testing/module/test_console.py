@@ -170,6 +170,13 @@ def test_measuring_takes_paths_too(console):
         logic.superResolve("tCho.nii.gz", "T1.nii.gz", "FLAIR.nii.gz", "tCho/NAA", reference="white matter")
 
 
+def test_a_missing_map_is_told_before_its_metabolite(console):
+    from inference_core.errors import InputError
+
+    with pytest.raises(InputError, match="metabolite map is missing"):
+        console["MRSISuperResLogic"]().superResolve(None, None, None)
+
+
 def test_the_slider_never_writes_into_a_result_of_the_console(session, module):
     panel = session.open_panel()
     session.click(panel.ui.sampleButton)

@@ -102,20 +102,23 @@ def _row_of(task: Task, study: Path, maps: PatientMaps) -> BatchRow:
         outputs = [task.output, *([uncertainty_path(task.output)] if task.uncertainty else [])]
         found = [finished(path, identity) for path in outputs] if resolver.weights else [None]
         if None not in found:
-            return _row(task, found[0].get("InputResolution"), "skipped", found[0].get("Warnings", []))
+            told = found[0].get("Warnings", [])
+            return _row(task, found[0].get("InputResolution"), "skipped", told, _explained(found[0]))
         named = {name: paths[0] for name, paths in task.maps.items()} or {task.metabolite: task.map}
         region = maps.reference(task.labels[0], task.reference.mirror) if task.labels else None
         quantity = Quantity(tuple(named), task.ratio, task.reference)
         result = maps.result(quantity, named, task.sharpness, calibration, region)
-        messages = [*maps.notices((*named.values(), *task.labels[:1])), *([sentence] if sentence else [])]
+        checks = [maps.self_check(path, name, task.sharpness) for name, path in named.items() if task.self_check]
+        warned = [check.warning for check in checks if check.warning]
+        messages = [*maps.notices((*named.values(), *task.labels[:1])), *([sentence] if sentence else []), *warned]
         sources = {role: path.relative_to(study).as_posix() for role, path in {**files, **maps.mri}.items()}
-        about = describe_result(resolver, result, sources) | identity | {"Warnings": messages}
+        about = describe_result(resolver, result, sources, checks) | identity | {"Warnings": messages}
         _write(task, result, about, calibration)
     except BatchCancelled:
         raise
     except Exception as error:
         return _failed(task, error)
-    return _row(task, result.prepared.n, "done", messages)
+    return _row(task, result.prepared.n, "done", messages, _explained(about))
 
 
 def _files(task: Task) -> dict[str, Path]:
@@ -133,6 +136,8 @@ def _identity(task: Task, hashes: dict[str, str], maps: PatientMaps) -> dict[str
         "WeightsSHA256": maps.resolver.weights and maps.resolver.weights.sha256,
         "Metabolite": task.metabolite,
         "Sharpness": task.sharpness,
+        "Detail": maps.resolver.detail,
+        "Consistency": maps.resolver.consistency,
         "SoftwareVersion": __version__,
     }
 
@@ -148,10 +153,19 @@ def _write(task: Task, result: "QuantityResult", about: dict[str, Any], calibrat
     write_result(super_resolved_image(result.values, result.grid), task.output, about)
 
 
-def _row(task: Task, n: int | None, status: Literal["done", "skipped"], messages: Iterable[str]) -> BatchRow:
+def _row(
+    task: Task, n: int | None, status: Literal["done", "skipped"], messages: Iterable[str], explained: float | None
+) -> BatchRow:
+    message = " ".join(messages)
     return BatchRow(
-        task.patient.name, task.metabolite, task.sharpness, n, status, 0.0, str(task.output), " ".join(messages)
+        task.patient.name, task.metabolite, task.sharpness, n, status, 0.0, str(task.output), message, explained
     )
+
+
+def _explained(about: dict[str, Any]) -> float | None:
+    """The least share of held-back detail that a result's maps explain, by its sidecar; None where it says nothing."""
+    found = [check.get("Explained") for check in about.get("SelfCheck", {}).values()]
+    return min((share for share in found if share is not None), default=None)
 
 
 def _failed(task: Task, error: Exception) -> BatchRow:

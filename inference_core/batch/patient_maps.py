@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import SimpleITK as sitk
 
     from inference_core.inference.quantity_source import QuantityResult
+    from inference_core.inference.self_check import NoSelfCheck, SelfCheck
     from inference_core.inference.super_resolver import SuperResolver
     from inference_core.inference.uncertainty.calibration import Calibration
 
@@ -89,12 +90,30 @@ class PatientMaps:
             Exception: what is wrong with a map, each time that it is asked for.
         """
         from inference_core.imaging.reference_region import reference_mask
+        from inference_core.inference.map_noise import noise_beside
 
         for path in paths.values():
             self._once(self._ready, path, lambda path=path: self._prepare(path))
+        if self.resolver.consistency != "hard":
+            for name, path in paths.items():
+                prepared = self._examination.prepared(path)
+                self.resolver.match(prepared, name, noise_beside(prepared, path))
         grid = self._examination.prepared(paths[quantity.metabolites[0]]).grid
         tissue = None if region is None else reference_mask(region, grid)
         return self._examination.quantity(quantity, paths, sharpness, tissue).whole(calibration, self._check)
+
+    def self_check(self, path: Path, metabolite: str, sharpness: float) -> "SelfCheck | NoSelfCheck":
+        """Whether the network's detail holds against a map's own measurement; its `result` comes first.
+
+        Its noise is told from Cramér-Rao bounds beside the map, where there are some on its grid.
+
+        Raises:
+            BatchCancelled: as soon as `cancelled` answers True.
+        """
+        from inference_core.inference.map_noise import noise_beside
+
+        noise = noise_beside(self._examination.prepared(path), path)
+        return self._examination.self_check(path, metabolite, sharpness, noise, self._check)
 
     def reference(self, labels: Path, mirror: bool) -> "sitk.Image":
         """The normal tissue that ratios are compared with, see `reference_region`.

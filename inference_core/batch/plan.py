@@ -67,6 +67,7 @@ def plan_batch(
     reference: str | None = None,
     mirror: bool = False,
     uncertainty: bool = False,
+    self_check: bool = True,
 ) -> BatchPlan:
     """Find the patients, and make the output folder.
 
@@ -83,6 +84,7 @@ def plan_batch(
             in each patient's folder, such as `anat/*_dseg.nii.gz`.
         mirror: whether the same place on the brain's other side is meant instead.
         uncertainty: whether each result has its uncertainty beside it.
+        self_check: whether each map is checked against its own measurement.
 
     Raises:
         InputError: for a study without patients, participants that it has not, an output folder that can't be written
@@ -111,6 +113,8 @@ def plan_batch(
         tasks = [[*own, *ratio_tasks(own[0].patient, output, values, wanted_ratios, tissue)] for own in tasks]
     if uncertainty:
         tasks = [[replace(task, uncertainty=True) for task in own] for own in tasks]
+    if not self_check:
+        tasks = [[replace(task, self_check=False) for task in own] for own in tasks]
     if labels:
         tasks = _of_participants(tasks, labels, study)
     _check_outputs(tasks, patients)

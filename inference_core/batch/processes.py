@@ -12,6 +12,7 @@ from pathlib import Path
 from inference_core.batch.plan import BatchPlan
 from inference_core.batch.task import BatchRow, Task
 from inference_core.errors import InputError
+from inference_core.terms.detail import DEFAULT_CONSISTENCY, DEFAULT_DETAIL
 
 #: Seconds within which a Dask scheduler has to answer.
 _ANSWER = 10
@@ -27,11 +28,14 @@ class Recipe:
         weights: file, None for the default ones.
         device: None for the fastest.
         runtime: None for the best.
+        detail, consistency: how the network's detail is treated, and the measured k-space kept.
     """
 
     weights: Path | None = None
     device: str | None = None
     runtime: str | None = None
+    detail: str = DEFAULT_DETAIL
+    consistency: str = DEFAULT_CONSISTENCY
 
 
 #: Called with the rows of one patient.
@@ -43,7 +47,8 @@ def load_resolver(recipe: Recipe):
     """The process's resolver."""
     from inference_core.inference.super_resolver import SuperResolver
 
-    return SuperResolver.load(recipe.weights, recipe.device, recipe.runtime)
+    treated = {"detail": recipe.detail, "consistency": recipe.consistency}
+    return SuperResolver.load(recipe.weights, recipe.device, recipe.runtime, **treated)
 
 
 def rows_of(tasks: Sequence[Task], study: Path, output: Path, recipe: Recipe) -> list[BatchRow]:

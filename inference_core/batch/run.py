@@ -38,6 +38,7 @@ def run_batch(
     reference: str | None = None,
     mirror: bool = False,
     uncertainty: bool = False,
+    self_check: bool = True,
     resolver: "SuperResolver | None" = None,
     progress: BatchProgress | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -55,6 +56,7 @@ def run_batch(
             Where their denominators may be zero is told by the maps' uncertainties, which takes as long as those.
         reference, mirror: give those in multiples of their median in normal tissue, see `plan_batch`.
         uncertainty: whether each result has its uncertainty beside it, with eight passes of the network instead of one.
+        self_check: whether each map is checked against its own measured k-space.
         resolver: what super-resolves; None for the default weights on the fastest device.
         progress: called after each output.
         cancelled: asked between slices; True ends the batch, and what was done is kept.
@@ -67,7 +69,8 @@ def run_batch(
         InputError: as `plan_batch`, for default weights that can't be loaded, or weights without a calibration to
             tell the uncertainty by. What is wrong with one patient is in its rows.
     """
-    plan = plan_batch(study, output, sharpness, participants, metabolites, ratios, reference, mirror, uncertainty)
+    wanted = sharpness, participants, metabolites, ratios, reference, mirror, uncertainty, self_check
+    plan = plan_batch(study, output, *wanted)
     if resolver is None:
         from inference_core.inference.super_resolver import SuperResolver
 

@@ -24,6 +24,8 @@ class BatchRow:
         seconds: what it took, reading and preparing included.
         output: the image, "" if there is none.
         message: why it failed or is not used, or warnings.
+        self_check: the share of held-back measured detail that the result explains, the least of a ratio's maps; None
+            where that was not checked.
     """
 
     patient: str
@@ -34,6 +36,7 @@ class BatchRow:
     seconds: float
     output: str
     message: str
+    self_check: float | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Task:
         labels: the label images that this names; there should be one.
         uncertainty: whether the result has its uncertainty beside it.
         unused: a file that is not used, of which a row is all that there is to do; None for every other task.
+        self_check: whether its maps are checked against their own measurement.
     """
 
     patient: PatientFiles
@@ -67,3 +71,4 @@ class Task:
     labels: tuple[Path, ...] = ()
     uncertainty: bool = False
     unused: UnusedFile | None = None
+    self_check: bool = True

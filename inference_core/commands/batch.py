@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from inference_core.commands.detail_arguments import add_detail_arguments
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments; as far as they go, those of BIDS Apps."""
@@ -51,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", type=Path, help="weights to use instead of the default ones (.safetensors)")
     parser.add_argument("--device", help="cpu, cuda or mps (the fastest there is)")
     parser.add_argument("--runtime", help="what runs the network: pytorch, compiled, native or cuda-graphs")
+    add_detail_arguments(parser)
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--jobs", type=int, metavar="N", help="processes of this machine, of one thread each (one a core; one on a GPU)"
@@ -67,7 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.jobs is not None and arguments.jobs < 1:
         raise InputError(f"--jobs is {arguments.jobs}: it must be at least 1.")
-    recipe = Recipe(arguments.weights and arguments.weights.resolve(), arguments.device, arguments.runtime)
+    weights = arguments.weights and arguments.weights.resolve()
+    recipe = Recipe(weights, arguments.device, arguments.runtime, arguments.detail, arguments.consistency)
     # Other processes, on other machines, may have another working directory.
     study, output = arguments.study.absolute(), arguments.output.absolute()
     plan = plan_batch(
@@ -80,6 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.reference,
         arguments.mirror,
         arguments.uncertainty,
+        not arguments.no_self_check,
     )
     rows = []
 

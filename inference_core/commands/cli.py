@@ -15,6 +15,7 @@ from inference_core.files.atomic import STORAGE_ERRORS
 _COMMANDS = {
     "predict": ("inference_core.commands.predict", "super-resolve one metabolite map"),
     "batch": ("inference_core.commands.batch", "super-resolve a whole study, on this machine or a cluster"),
+    "validate": ("inference_core.commands.validate", "check the weights on maps of one's own, without ground truth"),
     "prepare": ("inference_core.commands.prepare", "prepare a study: LCModel output, T1 and FLAIR to filtered maps"),
     "demo": ("inference_core.commands.demo", "super-resolve the bundled simulated patient and draw the figures"),
     "regions": ("inference_core.commands.regions", "metabolites and ratios in regions, with uncertainties, as a table"),

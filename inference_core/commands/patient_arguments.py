@@ -2,10 +2,11 @@
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from inference_core.commands.detail_arguments import add_detail_argument
 from inference_core.commands.map_arguments import MAP_METAVAR
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def add_patient_arguments(parser: argparse.ArgumentParser, labels_required: bool
     parser.add_argument("--sharpness", type=float, default=0.0, help="lambda, 0 to 0.1; 0 to 0.03 is recommended (0)")
     parser.add_argument("--weights", type=Path, help="weights to use instead of the default ones (.safetensors)")
     parser.add_argument("--device", help="cpu, cuda or mps (the fastest there is)")
+    add_detail_argument(parser)
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,12 @@ class GivenPatient:
     sharpness: float
     resolver: "SuperResolver"
 
-    def measure(self, certain: bool = True) -> "Measurement":
+    def measure(self, certain: bool = True, checked: bool = False) -> "Measurement":
         """Super-resolve all of the maps, and measure the regions.
 
         Args:
             certain: whether the uncertainties are wanted.
+            checked: whether the maps are checked against their own measurement, which the notices then tell of.
 
         Warns:
             InputWarning: on maps, regions and ratios, and if the weights have no calibration.
@@ -76,6 +79,7 @@ class GivenPatient:
         """
         from inference_core.errors import warn_of
         from inference_core.inference.examination import Examination
+        from inference_core.inference.map_noise import noise_beside
         from inference_core.inference.patient_result import notices_by_map
         from inference_core.inference.result_calibration import result_calibration
         from inference_core.regions.measuring import measure_regions
@@ -88,7 +92,15 @@ class GivenPatient:
         warn_of(told)
         found = measure_regions(examination, keys, self.regions, self.ratios, self.sharpness, calibration)
         warn_of(notice for notice in found.notices if notice not in told)
-        return found
+        if not checked:
+            return found
+        checks = [
+            examination.self_check(name, name, self.sharpness, noise_beside(examination.prepared(name), path))
+            for name, path in self.files.items()
+        ]
+        warned = [check.warning for check in checks if check.warning]
+        warn_of(warned)
+        return replace(found, notices=(*found.notices, *warned, *(check.sentence for check in checks)))
 
 
 def open_patient(arguments: argparse.Namespace, outputs: Sequence[Path | None]) -> GivenPatient:
@@ -131,6 +143,6 @@ def open_patient(arguments: argparse.Namespace, outputs: Sequence[Path | None]) 
     if arguments.mirror:
         other_side = mirror_transform(t1)
         regions |= {f"{name}, mirrored": mirrored(region, other_side, t1) for name, region in regions.items()}
-    resolver = SuperResolver.load(arguments.weights, arguments.device)
+    resolver = SuperResolver.load(arguments.weights, arguments.device, detail=arguments.detail)
     print(f"Device: {resolver.device} ({resolver.device_reason})")
     return GivenPatient(files, maps, t1, flair, ratios, regions, sharpness, resolver)

@@ -2,8 +2,12 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from inference_core.commands.subject_arguments import add_subject_arguments, chosen_subjects
+
+if TYPE_CHECKING:
+    from inference_core.research.phantom.subject import Subject
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.patients < 1 or (arguments.single and arguments.patients > 1):
         raise InputError(f"{arguments.patients} patients can't be written: give 1 or more, and 1 with --single.")
-    subjects = chosen_subjects(arguments) or [None]
+    subjects: list[Subject | None] = [*chosen_subjects(arguments)] or [None]
     output = make_folder(arguments.output)
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.patients)
     for index, seed in enumerate(progress_bar(seeds, unit="patient")):

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from inference_core.commands.detail_arguments import add_detail_arguments
 from inference_core.commands.map_arguments import MAP_METAVAR
 
 
@@ -46,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         help="float32, or on a GPU float16 or bfloat16 (float16 on a CUDA GPU where maps hardly change, else float32)",
     )
+    add_detail_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -88,14 +90,24 @@ def run(arguments: argparse.Namespace) -> int:
         read_image(path, role, place_needed=False) for path, role in ((arguments.t1, "T1"), (arguments.flair, "FLAIR"))
     )
     region = reference_region(labels, reference.mirror, t1) if labels else None
-    resolver = SuperResolver.load(arguments.weights, arguments.device, arguments.runtime, arguments.precision)
+    options = arguments.device, arguments.runtime, arguments.precision, arguments.detail, arguments.consistency
+    resolver = SuperResolver.load(arguments.weights, *options)
     print(f"Device: {resolver.device} ({resolver.device_reason})")
-    result, calibration = _super_resolve(
-        resolver, quantity, maps, t1, flair, region, sharpness, bool(arguments.uncertainty)
+    result, calibration, checks = _super_resolve(
+        resolver,
+        quantity,
+        maps,
+        t1,
+        flair,
+        region,
+        sharpness,
+        bool(arguments.uncertainty),
+        files,
+        not arguments.no_self_check,
     )
     named = {f"map of {name}" if ratio else "map": str(path) for name, path in files.items()}
     sources = named | {"T1": str(arguments.t1), "FLAIR": str(arguments.flair)}
-    about = describe_result(resolver, result, sources | ({"reference": str(labels)} if labels else {}))
+    about = describe_result(resolver, result, sources | ({"reference": str(labels)} if labels else {}), checks)
     if arguments.uncertainty:
         widths = super_resolved_image(result.uncertainty, result.grid)
         write_result(widths, arguments.uncertainty, about | describe_uncertainty(result, calibration))
@@ -126,21 +138,39 @@ def _files(given: list[str], quantity) -> dict[str, Path]:
     return quantity.choose(files)
 
 
-def _super_resolve(resolver, quantity, maps, t1, flair, region, sharpness, uncertainty: bool):
-    """All of a quantity, and the calibration that tells its uncertainty, or None."""
+def _super_resolve(resolver, quantity, maps, t1, flair, region, sharpness, uncertainty: bool, files, checked: bool):
+    """All of a quantity, the calibration that tells its uncertainty, or None, and the self-checks of some maps."""
     from inference_core.errors import warn_of
     from inference_core.imaging.reference_region import reference_mask
     from inference_core.inference.examination import Examination
+    from inference_core.inference.map_noise import noise_beside
     from inference_core.inference.patient_result import notices_by_map
     from inference_core.inference.result_calibration import result_calibration
 
     calibration, sentence = result_calibration(resolver, uncertainty, quantity.ratio is not None)
     examination, keys = Examination(resolver), {name: name for name in maps}
     for name, image in maps.items():
-        examination.prepare(name, image, t1, flair)
+        prepared = examination.prepare(name, image, t1, flair)
+        if resolver.consistency != "hard":
+            resolver.match(prepared, name, noise_beside(prepared, files[name]))
     warn_of([*notices_by_map(examination, keys), *([sentence] if sentence else [])])
     tissue = None if region is None else reference_mask(region, examination.prepared(quantity.metabolites[0]).grid)
-    return examination.quantity(quantity, keys, sharpness, tissue).whole(calibration), calibration
+    result = examination.quantity(quantity, keys, sharpness, tissue).whole(calibration)
+    return result, calibration, _self_checks(examination, files, sharpness) if checked else []
+
+
+def _self_checks(examination, files: dict[str, Path], sharpness: float) -> list:
+    """Checks of prepared maps against their own measurement, by metabolite; each is printed, and warned of."""
+    from inference_core.errors import warn_of
+    from inference_core.inference.map_noise import noise_beside
+
+    checks = []
+    for name, path in files.items():
+        noise = noise_beside(examination.prepared(name), path)
+        checks.append(examination.self_check(name, name, sharpness, noise))
+        print(checks[-1].sentence)
+    warn_of([check.warning for check in checks if check.warning])
+    return checks
 
 
 def _print(output: Path, name: str, n: int, sharpness: float, image) -> None:

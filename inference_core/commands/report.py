@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from inference_core.commands.detail_arguments import add_self_check_argument
 from inference_core.commands.patient_arguments import add_patient_arguments, open_patient
 
 
@@ -13,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--patient", metavar="LABEL", help="what to call the patient (the T1's sub- entity, or its folder)"
     )
     parser.add_argument("--no-uncertainty", action="store_true", help="leave it out: an eighth of the time")
+    add_self_check_argument(parser)
     parser.add_argument("--output", type=Path, required=True, help="HTML file to write")
     parser.add_argument("--pdf", type=Path, help="PDF file to write, too, by a browser that is installed")
     parser.add_argument("--browser", help="which browser: Chromium, Chrome or Edge (one on the PATH)")
@@ -35,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
                 raise InputError(f"The output '{path}' is a folder: name a file.")
     browser = find_browser(arguments.browser) if arguments.pdf else None
     patient = open_patient(arguments, [arguments.output, arguments.pdf])
-    found = patient.measure(certain=not arguments.no_uncertainty)
+    found = patient.measure(certain=not arguments.no_uncertainty, checked=not arguments.no_self_check)
     files = {"T1": arguments.t1, "FLAIR": arguments.flair, **patient.files}
     write_patient_report(
         arguments.output,

@@ -27,6 +27,8 @@ class AnyNetwork:
     """
 
     runtime = "pytorch"
+    #: What comes before the network's output is not known.
+    proposes = False
 
     def __init__(self, network: nn.Module, device: str):
         self.network = network.to(device).eval()
@@ -39,3 +41,7 @@ class AnyNetwork:
     def finish(self, kept: KeptInputs, sharpness: float) -> Tensor:
         """The network's output."""
         return self.network(*kept.inputs, sharpness)
+
+    def propose(self, kept: KeptInputs, sharpness: float) -> Tensor:
+        """The network's output: there is nothing before it."""
+        return self.finish(kept, sharpness)

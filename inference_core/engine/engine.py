@@ -20,7 +20,7 @@ from inference_core.engine.runtimes import PRECISIONS, Runner, check_runtime, ma
 from inference_core.engine.threads import one_thread
 from inference_core.errors import InputWarning
 from inference_core.networks.conditioning import Condition
-from inference_core.networks.kspace import enforce_data_consistency, measured_kspace, pad, to_image
+from inference_core.networks.kspace import enforce_data_consistency, measured_kspace, pad, to_image, to_kspace
 from inference_core.networks.unet import MultiEncoderUNet, upsample_map
 from inference_core.terms.conditions import SUPER_RESOLVED_MATRIX, TRAINED_RESOLUTION
 
@@ -81,6 +81,9 @@ class Engine:
         InputWarning: if the native kernels are installed but can't be had, and PyTorch takes their place.
     """
 
+    #: Whether `propose` gives what the network proposes before data consistency.
+    proposes = True
+
     def __init__(
         self,
         network: MultiEncoderUNet,
@@ -131,12 +134,26 @@ class Engine:
             return KeptSlices(measured, begun, runner)
 
     @torch.inference_mode()
-    def finish(self, kept: KeptSlices, sharpness: float) -> Tensor:
-        """The super-resolved maps, `(batch, 1, 64, 64)`, for a lambda."""
+    def propose(self, kept: KeptSlices, sharpness: float) -> Tensor:
+        """What the network proposes for a lambda, before data consistency: `(batch, 1, 64, 64)`, 0 to 1."""
         with self._threads():
             # n and metabolite play no part in the norms.
             affine = self._heads.affine(Condition.of(0, 0, sharpness, self._device)).to(self._dtype)
-            proposed = kept.runner(kept.begun, affine).float()
+            return kept.runner(kept.begun, affine).float()
+
+    @torch.inference_mode()
+    def finish(self, kept: KeptSlices, sharpness: float, gain: Tensor | None = None) -> Tensor:
+        """The super-resolved maps, `(batch, 1, 64, 64)`, for a lambda.
+
+        Args:
+            kept: from `keep`.
+            sharpness: lambda.
+            gain: what the proposal's k-space is multiplied by before data consistency, real `(64, 64)`; None for 1.
+        """
+        proposed = self.propose(kept, sharpness)
+        with self._threads():
+            if gain is not None:
+                proposed = to_image(to_kspace(proposed) * gain)
             return enforce_data_consistency(proposed, kept.measured).abs()
 
     def forget(self) -> None:

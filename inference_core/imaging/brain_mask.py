@@ -1,6 +1,7 @@
 """Which voxels are brain: from a skull-stripped T1 where there is one, and from where the map holds values."""
 
 from dataclasses import dataclass
+from functools import reduce
 from itertools import product
 
 import numpy as np
@@ -43,9 +44,8 @@ def _block_mean(array: np.ndarray, factor: int) -> np.ndarray:
     """The mean of each block of `factor` voxels along each axis."""
     # Axis by axis: NumPy is slow at reducing several short axes at once.
     for axis in range(3):
-        parts = np.moveaxis(array, axis, 0)
-        parts = sum(parts[start::factor] for start in range(factor))
-        array = np.moveaxis(parts, 0, axis)
+        along = np.moveaxis(array, axis, 0)
+        array = np.moveaxis(reduce(np.add, (along[start::factor] for start in range(factor))), 0, axis)
     return np.ascontiguousarray(array) / np.float32(factor**3)
 
 

@@ -91,6 +91,18 @@ def _fill_slice(values: np.ndarray, valid: np.ndarray, missing: np.ndarray) -> n
     return values
 
 
+def fill_enclosed_zeros(values: np.ndarray) -> np.ndarray:
+    """A slice with its holes filled from their neighbours, ring by ring from the outside inwards.
+
+    Args:
+        values: `(row, column)`, finite and not negative. A hole is a voxel of 0 that no chain of others connects with
+            the slice's edge, such as a quality filter leaves inside the brain.
+    """
+    zero = values == 0
+    holes = zero & ~_connected_with_edge(zero)
+    return _fill_slice(values, ~zero, holes) if holes.any() else values
+
+
 def fill_failed_fits(low_resolution: np.ndarray, grid: SuperResolvedGrid, t1_brain: sitk.Image | None) -> np.ndarray:
     """A map without failed fits: filled inside the brain, 0 outside.
 

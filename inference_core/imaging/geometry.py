@@ -227,8 +227,8 @@ def _reached(
         First index and the one after the last, `(3,)` each; outside, the image's linear interpolation is 0.
     """
     values = sitk.GetArrayViewFromImage(image)
-    holds = values.any(axis=0)
-    along = [np.flatnonzero(part) for part in (holds.any(axis=0), holds.any(axis=1), values.any(axis=(1, 2)))]
+    holds = np.any(values, axis=0)
+    along = [np.flatnonzero(part) for part in (holds.any(axis=0), holds.any(axis=1), np.any(values, axis=(1, 2)))]
     if not all(part.size for part in along):
         return np.zeros(3, dtype=int), np.zeros(3, dtype=int)
     # Linear interpolation reaches one voxel further.

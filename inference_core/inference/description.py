@@ -1,23 +1,30 @@
 """How a result was made, for the JSON file beside it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from inference_core import __version__
 
 if TYPE_CHECKING:
     from inference_core.inference.quantity_source import QuantityResult
+    from inference_core.inference.self_check import NoSelfCheck, SelfCheck
     from inference_core.inference.super_resolver import SuperResolver
     from inference_core.inference.uncertainty.calibration import Calibration
 
 
-def describe_result(resolver: "SuperResolver", result: "QuantityResult", sources: Mapping[str, str]) -> dict[str, Any]:
+def describe_result(
+    resolver: "SuperResolver",
+    result: "QuantityResult",
+    sources: Mapping[str, str],
+    checks: "Iterable[SelfCheck | NoSelfCheck]" = (),
+) -> dict[str, Any]:
     """What `json` can write about a super-resolved map, or a ratio of some.
 
     Args:
         resolver: what made it.
         result: all of it.
         sources: the files of the maps, T1 and FLAIR, by what they are.
+        checks: of the maps against their own measurement.
     """
     weights, prepared, ratio = resolver.weights, result.prepared, result.quantity.ratio
     return {
@@ -28,6 +35,8 @@ def describe_result(resolver: "SuperResolver", result: "QuantityResult", sources
         "InputMatrix": [prepared.grid.rows, prepared.grid.columns],
         "InputInterpolation": prepared.interpolation,
         "Sharpness": result.sharpness,
+        "Detail": resolver.detail,
+        "Consistency": resolver.consistency,
         "Weights": weights and weights.path.name,
         "WeightsSHA256": weights and weights.sha256,
         "TrainedOn": weights.metadata.get("trained_on", "unknown") if weights else "unknown",
@@ -36,7 +45,9 @@ def describe_result(resolver: "SuperResolver", result: "QuantityResult", sources
         "Precision": resolver.precision,
         "SoftwareName": "MRSISuperRes",
         "SoftwareVersion": __version__,
-    } | (_of_ratio(result) if ratio else {})
+        **({"SelfCheck": {check.metabolite: check.describe() for check in checks}} if checks else {}),
+        **(_of_ratio(result) if ratio else _of_match(resolver, result)),
+    }
 
 
 def describe_uncertainty(result: "QuantityResult", calibration: "Calibration") -> dict[str, Any]:
@@ -49,6 +60,24 @@ def describe_uncertainty(result: "QuantityResult", calibration: "Calibration") -
     if result.quantity.ratio is None:
         return calibration.describe()
     return {"Description": "Standard error of a ratio of metabolite maps. For research, not for diagnosis."}
+
+
+def _of_match(resolver: "SuperResolver", result: "QuantityResult") -> dict[str, Any]:
+    match = resolver.match(result.prepared, result.quantity.name)
+    if match is None:
+        return {}
+    moved = (
+        {} if match.noise is None else {"LargestMove": f"1 standard deviation of the noise, by {match.noise.source}"}
+    )
+    return {
+        **moved,
+        "DetailMatch": {
+            "Description": "What the detail that the network adds was multiplied by in k-space: an amplitude, and the "
+            "Gaussian point spread (full width at half maximum) that it was smoothed with.",
+            "Amplitude": round(match.amplitude, 4),
+            "PointSpreadMillimetres": round(match.point_spread * result.grid.spacing[0], 2),
+        },
+    }
 
 
 def _kind(result: "QuantityResult") -> str:

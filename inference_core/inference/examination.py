@@ -16,8 +16,11 @@ import numpy as np
 import SimpleITK as sitk
 
 from inference_core.errors import collected_warnings
+from inference_core.inference.held_back import held_back_problem
+from inference_core.inference.map_noise import MapNoise
 from inference_core.inference.quantity_source import QuantitySource
-from inference_core.inference.super_resolved_map import SuperResolvedMap
+from inference_core.inference.self_check import NoSelfCheck, SelfCheck, self_check
+from inference_core.inference.super_resolved_map import Check, SuperResolvedMap
 from inference_core.inference.super_resolver import PreparedInput, SuperResolver
 from inference_core.terms.conditions import METABOLITES
 from inference_core.terms.quantity import Quantity
@@ -42,6 +45,7 @@ class Examination:
         self._most_maps = most_maps
         self._prepared: dict[Hashable, tuple[PreparedInput, tuple[str, ...]]] = {}
         self._maps: OrderedDict[tuple, SuperResolvedMap] = OrderedDict()
+        self._checks: dict[tuple, SelfCheck] = {}
 
     def prepare(self, key: Hashable, low_resolution: sitk.Image, t1: sitk.Image, flair: sitk.Image) -> PreparedInput:
         """Bring a map, and the patient's T1 and FLAIR, onto the network's grids; once for each key.
@@ -92,6 +96,34 @@ class Examination:
         """
         maps = {name: self._map(keys[name], name, sharpness) for name in quantity.metabolites}
         return QuantitySource(quantity, maps, sharpness, tissue)
+
+    def self_check(
+        self,
+        key: Hashable,
+        metabolite: str,
+        sharpness: float,
+        noise: MapNoise | None = None,
+        check: Check | None = None,
+    ) -> SelfCheck | NoSelfCheck:
+        """Whether the network's detail holds against a prepared map's own measurement; once for each sharpness.
+
+        Args:
+            key: of the prepared map.
+            metabolite: its paper name.
+            sharpness: lambda, 0 to 0.1.
+            noise: of the map; None to tell it from the map.
+            check: see `Check`.
+
+        Raises:
+            InputError: as `SuperResolver.super_resolve`.
+        """
+        prepared, place = self.prepared(key), (key, metabolite, sharpness)
+        problem = held_back_problem(prepared)
+        if problem is not None:
+            return NoSelfCheck(metabolite, problem)
+        if place not in self._checks:
+            self._checks[place] = self_check(self.resolver, prepared, metabolite, sharpness, None, noise, check)
+        return self._checks[place]
 
     def _map(self, key: Hashable, metabolite: str, sharpness: float) -> SuperResolvedMap:
         place = key, metabolite, sharpness

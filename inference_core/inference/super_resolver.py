@@ -12,8 +12,9 @@ result holds the measured coefficients exactly (before the magnitude is taken), 
 
 import copy
 import warnings
+import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,6 @@ from inference_core.errors import InputError, InputWarning
 from inference_core.imaging.brain_mask import measured_brain
 from inference_core.imaging.failed_fits import fill_failed_fits
 from inference_core.imaging.geometry import (
-    SuperResolvedGrid,
     padded_array,
     super_resolved_grid,
     super_resolved_image,
@@ -42,8 +42,13 @@ from inference_core.imaging.measured_support import as_measured
 from inference_core.imaging.place import check_places
 from inference_core.imaging.reading import check_map, check_overlap
 from inference_core.imaging.roles import check_contents
+from inference_core.inference.detail_match import UNMATCHED, ZERO_FILLED, DetailMatch, match_detail
+from inference_core.inference.held_back import LEAST_MATCHED, held_back_problem, hold_back, telling_slices
 from inference_core.inference.kept_mri import KeptMri
 from inference_core.inference.kept_slices import KeptSlicesStore
+from inference_core.inference.map_noise import MapNoise, noise_from_map
+from inference_core.inference.noise_consistency import moved, noise_weights
+from inference_core.inference.prepared_input import PreparedInput
 from inference_core.networks.scaling import slice_scale
 from inference_core.networks.weights_io import WeightsInfo, load_weights
 from inference_core.terms.conditions import (
@@ -53,40 +58,18 @@ from inference_core.terms.conditions import (
     metabolite_index,
     resolve_metabolite,
 )
+from inference_core.terms.detail import DEFAULT_CONSISTENCY, DEFAULT_DETAIL, check_consistency, check_detail
 
 #: Slices that go through the network together, at most: one at a time stays in a CPU's caches, a GPU takes them all.
 _BATCHES = {"cpu": 1, "cuda": 64, "mps": 8}
 #: Bytes of slices kept for another lambda. On a CUDA GPU a whole volume: 7 MB a slice in single precision.
 _KEPT_BYTES = {"cpu": 256 * 2**20, "cuda": 2**30}
 
+#: Slices that tell how the detail matches the data, at most: more would tell little more and take longer.
+_MATCHED_SLICES = 8
+
 #: Called with the number of slices done and of all slices.
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class PreparedInput:
-    """A patient's images on the network's grids, and what undoes the way there.
-
-    Attributes:
-        low_resolution: the padded map without failed fits, `(slice, row, column)` float32 in the input's units.
-        t1: `(slice, 192, 192, 3)` float32, 0 to 1.
-        flair: like `t1`.
-        brain: where the result may hold values, `(slice, 64, 64)` bool.
-        scales: what each slice is divided by for the network, `(slice,)` float32 in the input's units.
-        n: input resolution that the network is told.
-        grid: where the result lies in the patient.
-        interpolation: how the map was interpolated before it was loaded, as `MeasuredSupport` names it, or None. The
-            other attributes are those of the map as it was measured.
-    """
-
-    low_resolution: np.ndarray
-    t1: np.ndarray
-    flair: np.ndarray
-    brain: np.ndarray
-    scales: np.ndarray
-    n: int
-    grid: SuperResolvedGrid
-    interpolation: str | None = None
 
 
 class SuperResolver:
@@ -102,15 +85,20 @@ class SuperResolver:
             is installed.
         precision: of the convolutions, "float32", or on a GPU "float16" or "bfloat16"; None for "float16" on a CUDA GPU
             where it changes maps by less than a thousandth of their range, else "float32".
+        detail: how the detail that the network adds to the measurement is treated, one of
+            `inference_core.terms.detail.DETAILS`. Networks that are not the paper's give theirs as it is.
+        consistency: how the measured k-space is kept, one of `inference_core.terms.detail.CONSISTENCIES`. "noise" takes
+            two passes of the network for each slice, works from n = 12 up, and keeps coarser maps as "hard" does.
 
     Attributes:
         device: where it computes, as torch names it.
         device_reason: why there, for the user.
         precision: of the convolutions.
         weights: as given.
+        detail, consistency: as given.
 
     Raises:
-        InputError: for a device, runtime or precision that is unknown or can't be used.
+        InputError: for a device, runtime, precision, detail or consistency that is unknown or can't be used.
     """
 
     def __init__(
@@ -120,7 +108,10 @@ class SuperResolver:
         weights: WeightsInfo | None = None,
         runtime: str | None = None,
         precision: str | None = None,
+        detail: str = DEFAULT_DETAIL,
+        consistency: str = DEFAULT_CONSISTENCY,
     ):
+        self.detail, self.consistency = check_detail(detail), check_consistency(consistency)
         self.device, self.device_reason = choose_device(device)
         self.weights = weights
         if can_be_folded(network):
@@ -133,11 +124,17 @@ class SuperResolver:
             self._engine = AnyNetwork(network, self.device)
         self._store = KeptSlicesStore(_KEPT_BYTES.get(self.device.partition(":")[0], _KEPT_BYTES["cpu"]))
         self._mri = KeptMri()
+        self._matches: dict[tuple[int, str], tuple[weakref.ref, DetailMatch]] = {}
 
     @property
     def runtime(self) -> str:
         """What runs the network."""
         return self._engine.runtime
+
+    @property
+    def proposes(self) -> bool:
+        """Whether `propose` gives what comes before data consistency, so that detail can be matched."""
+        return self._engine.proposes
 
     def apart(self) -> "SuperResolver":
         """One that computes with the same network, and leaves alone what this one keeps for the next lambda."""
@@ -149,6 +146,26 @@ class SuperResolver:
         """Drop what is kept of the last patient."""
         self._store.clear()
         self._mri.clear()
+
+    def with_detail(self, detail: str) -> "SuperResolver":
+        """One that computes with the same network, and treats the detail that it adds in another way.
+
+        Raises:
+            InputError: for an unknown way.
+        """
+        other = self.apart()
+        other.detail, other._matches = check_detail(detail), {}
+        return other
+
+    def with_consistency(self, consistency: str) -> "SuperResolver":
+        """One that computes with the same network, and keeps the measured k-space in another way.
+
+        Raises:
+            InputError: for an unknown way.
+        """
+        other = self.apart()
+        other.consistency, other._matches = check_consistency(consistency), {}
+        return other
 
     @property
     def batch(self) -> int:
@@ -162,6 +179,8 @@ class SuperResolver:
         device: str | None = None,
         runtime: str | None = None,
         precision: str | None = None,
+        detail: str = DEFAULT_DETAIL,
+        consistency: str = DEFAULT_CONSISTENCY,
     ) -> "SuperResolver":
         """A resolver with weights from a safetensors file.
 
@@ -170,15 +189,19 @@ class SuperResolver:
             device: "cuda", "mps", "cpu", or None for the fastest.
             runtime: what runs the network; None for the best that is installed.
             precision: "float32", or on a GPU "float16" or "bfloat16"; None for the fastest that is near enough.
+            detail: how the detail that the network adds is treated, one of `DETAILS`.
+            consistency: how the measured k-space is kept, one of `CONSISTENCIES`.
 
         Raises:
-            InputError: for weights that are missing, corrupt or foreign, or a device, runtime or precision that can't
-                be used.
+            InputError: for weights that are missing, corrupt or foreign, or a device, runtime, precision, detail or
+                consistency that can't be used.
         """
         # Before the weights, which take a while.
+        check_detail(detail)
+        check_consistency(consistency)
         check_runtime(runtime, precision or "float32", choose_device(device)[0])
         network, info = load_weights(weights)
-        return cls(network, device, info, runtime, precision)
+        return cls(network, device, info, runtime, precision, detail, consistency)
 
     def __call__(
         self,
@@ -280,6 +303,7 @@ class SuperResolver:
         sharpness: float = 0.0,
         slices: Sequence[int] | None = None,
         progress: Progress | None = None,
+        match: DetailMatch | None = None,
     ) -> np.ndarray:
         """Super-resolve some or all slices of a prepared patient.
 
@@ -289,6 +313,8 @@ class SuperResolver:
             sharpness: lambda, 0 to 0.1.
             slices: their indices, in the order wanted; None for all.
             progress: called after each batch of slices.
+            match: how the detail that the network adds is scaled; None for `match` of this map. For maps that are
+                another one's slices, mirrored or fewer, which tell less of it.
 
         Returns:
             float32 `(slice, 64, 64)` in the units of the map, 0 outside the brain; one for each of `slices`. A slice
@@ -301,12 +327,104 @@ class SuperResolver:
             InputError: for an unknown metabolite, sharpness outside its range, a slice that does not exist, or too
                 little memory.
         """
-        metabolite, sharpness = metabolite_index(metabolite), check_sharpness(sharpness)
+        match = match or self.match(prepared, metabolite)
+        gain = None if match is None or (match.amplitude, match.fall_off) == (1, 0) else match.gain()
+        result = self._in_batches(prepared, metabolite, sharpness, slices, progress, partial(self._finish, gain=gain))
+        chosen = self._chosen(prepared, slices)
+        if match is not None and match.noise is not None:
+            held_back = hold_back(prepared)
+            proposed = self.apart().propose(held_back.prepared, metabolite, sharpness, chosen, progress)
+            result = moved(result, proposed, match.gain(), held_back, chosen, match.noise)
+        return result * prepared.brain[chosen]
+
+    def propose(
+        self,
+        prepared: PreparedInput,
+        metabolite: str,
+        sharpness: float = 0.0,
+        slices: Sequence[int] | None = None,
+        progress: Progress | None = None,
+    ) -> np.ndarray:
+        """What the network proposes before data consistency; arguments and errors as `super_resolve`.
+
+        Its k-space means something only outside of the measured one, and its image only inside the brain: its training
+        left it free elsewhere. Of a network that is not one of the paper's, this is its output.
+
+        Returns:
+            float32 `(slice, 64, 64)` in the units of the map.
+        """
+        return self._in_batches(prepared, metabolite, sharpness, slices, progress, self._engine.propose)
+
+    def match(self, prepared: PreparedInput, metabolite: str, noise: MapNoise | None = None) -> DetailMatch | None:
+        """How the detail that the network adds to a map is scaled, the same at each lambda.
+
+        It is told from the map's measured k-space and the network's proposal at lambda = 0 for less of it, in up to 8
+        slices, at the first call for a map: sharpness above that is what lambda asks for.
+
+        Args:
+            prepared: from `prepare`, with all slices.
+            metabolite: one of `inference_core.METABOLITES`, or an alias of one.
+            noise: of the map, for a consistency that asks for it, at the first call for a map; None to tell it from
+                the map.
+
+        Returns:
+            None where `detail` is not "matched" or the network's proposal can't be had; `UNMATCHED` for maps that are
+            too coarse to hold back a part of them.
+        """
+        plain = {"network": None, "zero-filled": ZERO_FILLED}
+        if not self.proposes or (self.detail in plain and self.consistency == "hard"):
+            return plain.get(self.detail) if self.proposes else None
+        key = id(prepared), resolve_metabolite(metabolite)
+        known, match = self._matches.get(key, (lambda: None, None))
+        if known() is not prepared:
+            match = self._matched(prepared, metabolite, noise)
+            for other in [other for other, kept in self._matches.items() if kept[0]() is None]:
+                del self._matches[other]
+            self._matches[key] = weakref.ref(prepared), match
+        return match
+
+    def _matched(self, prepared: PreparedInput, metabolite: str, noise: MapNoise | None) -> DetailMatch:
+        plain = {"network": UNMATCHED, "zero-filled": ZERO_FILLED}
+        if held_back_problem(prepared, LEAST_MATCHED) is not None:
+            return plain.get(self.detail, UNMATCHED)
+        held_back, slices = hold_back(prepared), telling_slices(prepared, _MATCHED_SLICES)
+        proposed = self.apart().propose(held_back.prepared, metabolite, 0.0, slices)
+        match = plain.get(self.detail) or match_detail(proposed, held_back, slices)
+        if self.consistency == "hard" or held_back_problem(prepared) is not None:
+            return match
+        noise = noise or noise_from_map(prepared, slices, proposed)
+        return replace(match, noise=noise_weights(proposed, match.gain(), held_back, slices, noise))
+
+    @staticmethod
+    def _chosen(prepared: PreparedInput, slices: Sequence[int] | None) -> list[int]:
+        """The wanted slices' indices.
+
+        Raises:
+            InputError: if one does not exist.
+        """
         count = prepared.grid.slices
-        wanted = list(range(count)) if slices is None else list(slices)
-        for index in wanted:
+        chosen = list(range(count)) if slices is None else list(slices)
+        for index in chosen:
             if not 0 <= index < count:
                 raise InputError(f"There is no slice {index}: the map has slices 0 to {count - 1}.")
+        return chosen
+
+    def _in_batches(
+        self,
+        prepared: PreparedInput,
+        metabolite: str,
+        sharpness: float,
+        slices: Sequence[int] | None,
+        progress: Progress | None,
+        finish: Callable[[Any, float], torch.Tensor],
+    ) -> np.ndarray:
+        """What `finish` makes of each slice that is not all 0, `(slice, 64, 64)` in the units of the map.
+
+        Args:
+            finish: from what the engine kept of a batch and lambda to `(batch, 1, 64, 64)`.
+        """
+        metabolite, sharpness = metabolite_index(metabolite), check_sharpness(sharpness)
+        wanted = self._chosen(prepared, slices)
         result = np.zeros((len(wanted), SUPER_RESOLVED_MATRIX, SUPER_RESOLVED_MATRIX), dtype=np.float32)
         todo = [place for place, index in enumerate(wanted) if prepared.low_resolution[index].any()]
         done = len(wanted) - len(todo)
@@ -314,7 +432,7 @@ class SuperResolver:
         while todo:
             places = todo[:batch]
             try:
-                values = self._run(prepared, tuple(wanted[place] for place in places), metabolite, sharpness)
+                values = self._run(prepared, tuple(wanted[place] for place in places), metabolite, sharpness, finish)
             except torch.cuda.OutOfMemoryError as error:
                 self._store.clear()
                 if len(places) > 1:
@@ -328,10 +446,17 @@ class SuperResolver:
             done += len(places)
             if progress is not None:
                 progress(done, len(wanted))
-        return result * prepared.brain[wanted]
+        return result
 
-    def _run(self, prepared: PreparedInput, slices: tuple[int, ...], metabolite: int, sharpness: float) -> np.ndarray:
-        """The network's output for one batch, `(slice, 64, 64)`, in the units of the map, not masked yet."""
+    def _run(
+        self,
+        prepared: PreparedInput,
+        slices: tuple[int, ...],
+        metabolite: int,
+        sharpness: float,
+        finish: Callable[[Any, float], torch.Tensor],
+    ) -> np.ndarray:
+        """What `finish` makes of one batch, `(slice, 64, 64)`, in the units of the map."""
         scales = prepared.scales[list(slices), None, None]
 
         def keep() -> Any:
@@ -345,8 +470,14 @@ class SuperResolver:
         # The same slice must look the same each time the slider returns to it; and float32 is not TF32.
         reproducible = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
         with torch.inference_mode(), reproducible:
-            output = self._engine.finish(self._store.get(prepared, metabolite, slices, keep), sharpness)
+            output = finish(self._store.get(prepared, metabolite, slices, keep), sharpness)
         return output[:, 0].float().cpu().numpy() * scales
+
+    def _finish(self, kept: Any, sharpness: float, gain: np.ndarray | None) -> torch.Tensor:
+        """The super-resolved maps, with the detail outside of the measured k-space multiplied by `gain`."""
+        if gain is None:
+            return self._engine.finish(kept, sharpness)
+        return self._engine.finish(kept, sharpness, self._to_device(torch.from_numpy(gain)))
 
     def _to_device(self, tensor: torch.Tensor) -> torch.Tensor:
         return tensor.to(self.device)

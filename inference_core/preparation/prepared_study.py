@@ -93,9 +93,9 @@ def write_patient(
         "SoftwareVersion": __version__,
         "Warnings": list(patient.warnings),
     } | ({"NotUsed": patient.unused_sentences()} if patient.unused else {})
+    hashes = {"SourcesSHA256": sources_of(patient.parts, study).sha256}
     make_folders(place.parent)
     with atomic_folder(place) as folder:
-        hashes = {"SourcesSHA256": sources_of(patient.parts, study).sha256}
         _write_anatomy(patient, folder / "anat", prefix, sources, common | hashes)
         for maps in patient.maps:
             about = common | settings.describe()

@@ -86,8 +86,8 @@ def table_node(rows: list, name: str):
     """
 
     def text(column: str, value) -> str:
-        return "" if value is None else f"{value:.2f}" if column == "seconds" else str(value)
+        return "" if value is None else f"{value:.2f}" if column in ("seconds", "self_check") else str(value)
 
-    columns = ("patient", "metabolite", "sharpness", "n", "status", "seconds", "output", "message")
+    columns = ("patient", "metabolite", "sharpness", "n", "status", "seconds", "self_check", "output", "message")
     texts = {column: [text(column, getattr(row, column)) for row in rows] for column in columns}
     return fill_table_node(name, texts, anew=False)

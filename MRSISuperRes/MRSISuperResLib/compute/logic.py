@@ -21,7 +21,7 @@ from MRSISuperResLib.scene.overlay import Look, Overlay, bring_into_view, data_w
 from MRSISuperResLib.scene.parameters import COLOR_MAPS
 from MRSISuperResLib.scene.patient_maps import images_of_maps, maps_beside
 from MRSISuperResLib.scene.result_volume import ResultLabel, ResultVolume, UncertaintyVolume
-from MRSISuperResLib.scene.volumes import images_key
+from MRSISuperResLib.scene.volumes import check_volume_node, images_key
 
 
 def super_resolve(
@@ -69,8 +69,8 @@ def super_resolve(
         if reference != BRAIN:
             reference = given.segmentation(reference, 'reference (other than "brain")')
     if metabolite is None:
-        metabolite = metabolite_of(map_node) if map_node is not None else None
-        if metabolite is None and map_node is not None:
+        metabolite = metabolite_of(check_volume_node(map_node, "metabolite map"))
+        if metabolite is None:
             raise InputError(
                 f"The name '{map_node.GetName()}' does not tell the metabolite: say which, as in metabolite=\"tCho\"."
             )

@@ -54,8 +54,8 @@ class DisplayPanel:
 
     @property
     def is_shown(self) -> bool:
-        """Whether a view shows the result, in whatever way."""
-        return any(showing_views(node) for node in self._result_nodes())
+        """Whether a view shows the result, in whatever way; while it flickers, in turn with the map."""
+        return self.comparison.flickering or any(showing_views(node) for node in self._result_nodes())
 
     def connect(self, parameters) -> None:
         """Follow a parameter node and the views, or neither for None."""

@@ -47,7 +47,7 @@ def test_unused_files_have_rows_and_absent_maps_fail(study, resolver, tmp_path):
     assert "cho_cre.nii.gz' is not used: its name tells Cho and Cre, which may be a ratio" in rows[1].message
     assert "tCho.nii.gz' is a link of git-annex to content that is not on this computer" in rows[2].message
     lines = (tmp_path / "out" / "batch.tsv").read_text().splitlines()
-    assert lines[1] == f"sub-01\t\tn/a\tn/a\tunused\tn/a\t{rows[0].message}"
+    assert lines[1] == f"sub-01\t\tn/a\tn/a\tunused\tn/a\t{rows[0].message}\tn/a"
     # A ratio of a map that is absent says so, too.
     rows = run_batch(study, tmp_path / "ratios", ratios=["tCho/NAA"], resolver=resolver)
     assert "is a link of git-annex" in {row.metabolite: row.message for row in rows}["tCho/NAA"]

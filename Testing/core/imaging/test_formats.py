@@ -199,7 +199,7 @@ def test_a_file_without_orientation_tells_no_place(plain, tmp_path, name, line, 
 
 def test_a_dangling_link_is_called_one(tmp_path):
     (tmp_path / "T1.nii.gz").symlink_to("../.git/annex/objects/x1/T1.nii.gz")
-    with pytest.raises(InputError, match=r"is a link to '\.\./\.git/annex/objects/x1/T1\.nii\.gz', which is not there"):
+    with pytest.raises(InputError, match="is a link of git-annex to content that is not on this computer"):
         read_image(tmp_path / "T1.nii.gz", "T1")
 
 

@@ -68,7 +68,7 @@ def test_weights_of_the_papers_other_networks_work(tmp_path, patient, two_thread
     with torch.random.fork_rng():
         torch.manual_seed(4)
         save_weights(tmp_path / "other.safetensors", create_network(name), {"architecture": name})
-    resolver = SuperResolver.load(tmp_path / "other.safetensors", "cpu")
+    resolver = SuperResolver.load(tmp_path / "other.safetensors", "cpu", detail="network")
     network = load_weights(tmp_path / "other.safetensors")[0]
     prepared = resolver.prepare(*patient(size=(20, 20, 1)))
     arrays = (prepared.low_resolution, prepared.t1, prepared.flair)
@@ -361,7 +361,7 @@ def test_a_gpu_without_memory_hands_over_to_the_cpu(patient):
 
 
 def test_a_new_sharpness_does_not_prepare_the_slices_again(network, patient, monkeypatch):
-    resolver = SuperResolver(network, "cpu")
+    resolver = SuperResolver(network, "cpu", detail="network")
     kept = []
     keep = resolver._engine.keep
     monkeypatch.setattr(resolver._engine, "keep", lambda *inputs: kept.append(inputs[-1]) or keep(*inputs))

@@ -187,7 +187,7 @@ def test_a_run_ended_by_kill_9_resumes_exactly(tmp_path, capsys):
     fill_cache(cache, patients=1, slices=1)
     assert train.main(_arguments(whole, cache)) == 0
 
-    command = [sys.executable, str(ROOT / "inference_core" / "train.py"), *_arguments(killed, cache)]
+    command = [sys.executable, "-m", "inference_core.train", *_arguments(killed, cache)]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not (killed / "losses.jsonl").exists() or len((killed / "losses.jsonl").read_text().splitlines()) < 3:

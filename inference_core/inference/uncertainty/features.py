@@ -61,6 +61,8 @@ def gather_evidence(
         InputError: as `SuperResolver.super_resolve`.
     """
     apart, outputs, total = resolver.apart(), [], len(SYMMETRIES) * len(slices)
+    # Told from all slices, before all but the chosen ones are left out.
+    match = resolver.match(prepared, metabolite)
     # Of one slice of many, the others need no mirroring.
     chosen = {name: getattr(prepared, name)[slices] for name in ("low_resolution", "t1", "flair", "brain", "scales")}
     prepared, places = replace(prepared, **chosen), list(range(len(slices)))
@@ -71,7 +73,7 @@ def gather_evidence(
                 progress(before + done, total)
 
         seen = symmetry.of(prepared)
-        outputs.append(symmetry.undone(apart.super_resolve(seen, metabolite, sharpness, places, report)))
+        outputs.append(symmetry.undone(apart.super_resolve(seen, metabolite, sharpness, places, report, match)))
     maps, brain = outputs[0], prepared.brain
     t1, flair = (on_maps_grid(image) for image in (prepared.t1, prepared.flair))
     unexplained = [unexplained_part(*arrays) for arrays in zip(maps, t1, flair, brain, strict=True)]

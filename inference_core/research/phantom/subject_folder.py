@@ -55,5 +55,5 @@ def subject_in(folder: Path) -> Subject:
             f"In '{folder}' there is no file that is {' or '.join(missing)} by its name: a T1 and fractions of grey "
             "matter, white matter and CSF are expected, such as t1_brain.nii.gz and t1_tissue_0, _1 and _2.nii.gz."
         )
-    flair = (found["flair"] or found["t2"] or [None])[0]
+    flair = next(iter(found["flair"] or found["t2"]), None)
     return Subject(found["t1"][0], found["grey"][0], found["white"][0], found["csf"][0], flair)

@@ -1,6 +1,7 @@
 """A recipe: the stages of a training, each with its patients and settings."""
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -81,9 +82,9 @@ def recipe_names() -> list[str]:
 
 
 def _loaded(text: str, name: str) -> dict[str, Any]:
-    try:
+    if sys.version_info >= (3, 11):
         import tomllib
-    except ModuleNotFoundError:  # Python 3.10
+    else:
         import tomli as tomllib
     try:
         return tomllib.loads(text)

@@ -6,6 +6,7 @@ import socket
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from inference_core.files.atomic import cannot_write
 
@@ -25,13 +26,14 @@ class StepRecords:
     """
 
     def __init__(self, log: Path, step: int):
-        self._log_path, self._log = log, None
+        self._log_path = log
         name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}"
-        self._events_path, self._events = log.with_name(name), None
+        self._events_path = log.with_name(name)
         try:
             self._log = log.open("a", encoding="utf-8")
         except OSError as error:
             raise cannot_write(log, error) from error
+        self._events: Any = None
         if find_spec("tensorboard"):
             self._open_events(step)
 

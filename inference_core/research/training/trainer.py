@@ -1,7 +1,7 @@
 """Training of a network, alone or against the discriminator (paper, Sec. 2.3 and 3.2)."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import torch
@@ -226,7 +226,7 @@ class Trainer:
         """Whether the first process is told to stop."""
         return stop is not None and self.fabric.broadcast(stop())
 
-    def _steps(self, marks: tuple[int, ...]) -> Iterator[list[dict[str, float]]]:
+    def _steps(self, marks: tuple[int, ...]) -> Generator[list[dict[str, float]], None, None]:
         """Steps' losses as they are done; those of several steps at once end at multiples of the `marks`."""
         if self._device_steps is None:
             loaded, step = self._load(), self.step
