@@ -27,13 +27,13 @@ def _inputs(shape):
 
 
 def test_folded_filters_convolve_slabs():
-    x, filters = torch.randn(2, 4, 9, 9, 3), torch.randn(5, 4, 3, 3, 3)
+    x, filters = (torch.randn(shape, dtype=torch.float64) for shape in ((2, 4, 9, 9, 3), (5, 4, 3, 3, 3)))
     expected = fold_depth(F.conv3d(x, filters, padding="same"))
     torch.testing.assert_close(F.conv2d(fold_depth(x), fold_filters(filters), padding="same"), expected)
 
 
 def test_folded_filters_convolve_slabs_that_are_the_same_in_all_slices():
-    x, filters = torch.randn(2, 4, 9, 9, 1), torch.randn(5, 4, 3, 3, 3)
+    x, filters = (torch.randn(shape, dtype=torch.float64) for shape in ((2, 4, 9, 9, 1), (5, 4, 3, 3, 3)))
     expected = fold_depth(F.conv3d(x.expand(-1, -1, -1, -1, 3), filters, padding="same"))
     torch.testing.assert_close(F.conv2d(x[..., 0], fold_filters_on_flat(filters), padding="same"), expected)
 
