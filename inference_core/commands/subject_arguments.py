@@ -20,8 +20,8 @@ def add_subject_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         metavar="PATH",
-        help="the subject's T1, skull-stripped; or folders of subjects, each with a T1, tissue fractions and a FLAIR "
-        "or T2 named so",
+        help="the subject's T1, skull-stripped; or folders of subjects, or one that holds such folders, each with a T1 "
+        "and tissue fractions, or a label map of FreeSurfer's, or a T1 alone, and a FLAIR or T2 named so",
     )
     for tissue in _TISSUES:
         name = tissue.upper() if tissue == "csf" else f"{tissue} matter"
@@ -37,7 +37,7 @@ def chosen_subjects(arguments: argparse.Namespace) -> "list[Subject]":
     """
     from inference_core.errors import InputError
     from inference_core.research.phantom.subject import Subject
-    from inference_core.research.phantom.subject_folder import subject_in
+    from inference_core.research.phantom.subject_folder import subjects_in
 
     named = {name: getattr(arguments, name) for name in (*_TISSUES, "flair")}
     paths = arguments.anatomy or []
@@ -47,7 +47,7 @@ def chosen_subjects(arguments: argparse.Namespace) -> "list[Subject]":
         given = [f"--{name}" for name, path in named.items() if path]
         if given:
             raise InputError(f"Folders of subjects hold all of their files: leave {' and '.join(given)} out.")
-        return [subject_in(path) for path in paths]
+        return [subject for path in paths for subject in subjects_in(path)]
     missing = [] if paths else ["--anatomy"]
     missing += [f"--{name}" for name in _TISSUES if not named[name]]
     if missing:

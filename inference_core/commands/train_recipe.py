@@ -51,7 +51,7 @@ def _made_from(recipe: "Recipe", subjects: "list[Subject]") -> dict:
     return {
         "recipe": recipe.name,
         "fingerprint": recipe.fingerprint,
-        "anatomies": [{"name": subject.t1.parent.name, "fingerprint": subject.fingerprint} for subject in subjects],
+        "anatomies": [{"name": subject.name, "fingerprint": subject.fingerprint} for subject in subjects],
         "text": recipe.text,
     }
 

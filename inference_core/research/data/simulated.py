@@ -69,7 +69,7 @@ class SimulatedSlices:
     @property
     def group(self) -> str:
         """Patients of the same one are made from the same anatomy."""
-        return str(self.subject.t1) if self.subject else ""
+        return str(self.subject.paths[0]) if self.subject else ""
 
     def origin(self) -> dict[str, Any]:
         """All that the slices depend on."""

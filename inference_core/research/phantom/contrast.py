@@ -9,6 +9,9 @@ from inference_core.research.phantom.anatomy import Tissue
 from inference_core.research.phantom.fields import Field
 from inference_core.research.phantom.tumour import Zones
 
+#: Of varied patients, the share whose contrast is not the usual one, and whose FLAIR is a T2.
+_UNUSUAL, _T2 = 0.4, 0.12
+
 
 @dataclass(frozen=True)
 class Spot:
@@ -91,10 +94,17 @@ class Contrast:
         )
 
     @classmethod
-    def draw_t1(cls, rng: np.random.Generator, spots: tuple[Spot, ...]) -> "Contrast":
-        """T1-weighted, with contrast agent in about half of the patients."""
+    def draw_t1(
+        cls, rng: np.random.Generator, spots: tuple[Spot, ...], unusual: np.random.Generator | None = None
+    ) -> "Contrast":
+        """T1-weighted, with contrast agent in about half of the patients.
+
+        With `unusual` numbers, grey matter may be as dark as in MP2RAGE or nearly as bright as white matter.
+        """
         enhanced = rng.random() < 0.55
         gm = rng.uniform(0.55, 0.85)
+        if unusual and unusual.random() < _UNUSUAL:
+            gm = unusual.uniform(0.35, 0.95)
         return cls._draw(
             rng,
             0,
@@ -108,14 +118,25 @@ class Contrast:
         )
 
     @classmethod
-    def draw_flair(cls, rng: np.random.Generator, spots: tuple[Spot, ...]) -> "Contrast":
-        """FLAIR: dark CSF, grey brighter than white matter, bright oedema."""
+    def draw_flair(
+        cls, rng: np.random.Generator, spots: tuple[Spot, ...], unusual: np.random.Generator | None = None
+    ) -> "Contrast":
+        """FLAIR: dark CSF, grey brighter than white matter, bright oedema.
+
+        With `unusual` numbers, some are T2, with bright CSF, and some show less or other contrast.
+        """
+        csf, wm = rng.uniform(0.03, 0.25), rng.uniform(0.65, 0.93)
+        if unusual:
+            if unusual.random() < _T2:
+                csf, wm = unusual.uniform(1.3, 2.5), unusual.uniform(0.6, 0.9)
+            elif unusual.random() < _UNUSUAL:
+                csf, wm = unusual.uniform(0.02, 0.5), unusual.uniform(0.5, 1.1)
         return cls._draw(
             rng,
             1,
-            csf=rng.uniform(0.03, 0.25),
+            csf=csf,
             gm=1.0,
-            wm=rng.uniform(0.65, 0.93),
+            wm=wm,
             necrosis=rng.uniform(0.25, 1.2),
             rim=rng.uniform(0.85, 1.5),
             oedema=rng.uniform(0.25, 0.95),

@@ -55,6 +55,15 @@ _BEHAVIOUR = {
     "Ins": _Behaviour(4.7, 4.0, (0.5, 1.8), (1.1, 1.9), (0.1, 0.6), (-0.3, 0.3), 0.12, 0.07, (6, 10)),
 }
 
+#: Factors on the level in the middle of lesions that MRI shows, as ranges to draw from: in MS, NAA falls and Ins rises;
+#: an infarct loses all of them, NAA most.
+_LESIONS = {
+    "ms": {"tCho": (0.9, 1.3), "tCr": (0.8, 1.1), "NAA": (0.5, 0.95), "Gly": (0.8, 1.3), "Gln": (0.8, 1.2),
+           "Glu": (0.6, 1.0), "Ins": (1.0, 1.6)},
+    "stroke": {"tCho": (0.4, 1.0), "tCr": (0.2, 0.7), "NAA": (0.05, 0.5), "Gly": (0.3, 1.0), "Gln": (0.3, 1.2),
+               "Glu": (0.1, 0.6), "Ins": (0.3, 1.0)},
+}  # fmt: skip
+
 #: What raises and lowers metabolites together in spots that look like a tumour.
 _TUMOUR_SIGN = {"tCho": 1, "tCr": -1, "NAA": -1, "Gly": 1, "Gln": 1, "Glu": -1, "Ins": 1}
 
@@ -113,6 +122,7 @@ class Metabolism:
         patchiness: amplitude of the variation within the rim, `(metabolite,)`.
         reception: amplitude and field of what the coils add to all maps alike.
         spots: for each metabolite, the spots that MRI does not show, in relative `amount`.
+        lesions: for each metabolite, its change in lesions that MRI shows, too.
     """
 
     gm: np.ndarray
@@ -127,6 +137,7 @@ class Metabolism:
     patchiness: np.ndarray
     reception: tuple[float, Field]
     spots: tuple[tuple[Spot, ...], ...]
+    lesions: tuple[tuple[Spot, ...], ...] = ((),) * len(METABOLITES)
 
     @classmethod
     def draw(cls, rng: np.random.Generator, spots: tuple[tuple[Spot, ...], ...], varied: bool = False) -> "Metabolism":
@@ -144,7 +155,7 @@ class Metabolism:
         # Spawned, so that what is drawn after stays the same.
         unusual = rng.spawn(1)[0]
         if varied:
-            ratio *= np.exp(unusual.normal(0, 0.18, count))
+            ratio *= np.exp(unusual.normal(0, unusual.choice([0.18, 0.4]), count))
         gm = level * ratio * [behaviour.gm for behaviour in behaviours]
         wm = level / ratio * [behaviour.wm for behaviour in behaviours]
 
@@ -154,7 +165,8 @@ class Metabolism:
         return cls(
             gm=gm,
             wm=wm,
-            csf=gm * (rng.uniform(0.02, 0.12, count) + (unusual.uniform(0, 0.15) if varied else 0.0)),
+            csf=gm
+            * (rng.uniform(0.02, 0.12, count) + (unusual.uniform(0, unusual.choice([0.15, 0.6])) if varied else 0.0)),
             rim=factors("rim"),
             infiltration=factors("infiltration"),
             necrosis=factors("necrosis"),
@@ -197,6 +209,8 @@ class Metabolism:
                 local = field(points)
                 variation += amplitude * local
             value *= np.exp(variation)
+            for spot, near, profile in reached(points, self.lesions[index]):
+                value[near] *= 1 + spot.amount * profile
             for spot, near, profile in reached(points, self.spots[index]):
                 # Half of a raised spot is independent of the tissue, so that it shows in all of it alike.
                 base = value[near]
@@ -209,6 +223,25 @@ class Metabolism:
             value[ill] += self.level[index] * self.rim[index] * mixture.rim[ill] * patches
             result[index] = value * everywhere
         return result
+
+
+def draw_lesions(rng: np.random.Generator, kind: str, lesions: tuple[Spot, ...]) -> tuple[tuple[Spot, ...], ...]:
+    """What lesions that MRI shows do to each metabolite: of one patient, about the same in all lesions.
+
+    Args:
+        rng: source of all that is drawn.
+        kind: "ms" or "stroke".
+        lesions: where they are, and how large.
+    """
+    strengths = rng.uniform(0.6, 1.0, len(lesions))
+    factors = [rng.uniform(*_LESIONS[kind][name]) for name in METABOLITES]
+    return tuple(
+        tuple(
+            Spot(lesion.centre, lesion.radius, float(strength * (factor - 1)))
+            for lesion, strength in zip(lesions, strengths, strict=True)
+        )
+        for factor in factors
+    )
 
 
 def draw_silent_spots(rng: np.random.Generator, centres: np.ndarray) -> tuple[tuple[Spot, ...], ...]:

@@ -10,16 +10,18 @@ from inference_core.research.phantom.acquisition import Frame, Grid, Measurement
 from inference_core.research.phantom.anatomy import Anatomy, Tissue
 from inference_core.research.phantom.contrast import Contrast, Spot, reached
 from inference_core.research.phantom.fields import rotation
-from inference_core.research.phantom.metabolism import Metabolism, Mixture, draw_silent_spots
+from inference_core.research.phantom.metabolism import Metabolism, Mixture, draw_lesions, draw_silent_spots
 from inference_core.research.phantom.subject import Subject
 from inference_core.research.phantom.tumour import Tumour, Zones
 from inference_core.terms.conditions import METABOLITES, MRI_MATRIX, MRI_UPSAMPLING, SUPER_RESOLVED_MATRIX
 
 # Streams of random numbers that must not depend on one another.
-_PATIENT, _T1_NOISE, _FLAIR_NOISE, _MAP_NOISE, _FIT_NOISE = range(5)
+_PATIENT, _T1_NOISE, _FLAIR_NOISE, _MAP_NOISE, _FIT_NOISE, _UNUSUAL = range(6)
 
 #: Share of brain in a voxel above which it is measured, and above which it counts as brain.
 _MEASURED, _BRAIN = 0.2, 0.5
+#: Of varied patients, the share with MS or a stroke.
+_ILL = 0.4
 
 
 @dataclass(frozen=True)
@@ -254,7 +256,8 @@ def simulate_patient(seed: int, subject: Subject | None = None, varied: bool = F
     Args:
         seed: decides all.
         subject: whose brain is deformed into the patient's; the MNI152 templates if None.
-        varied: whether voxel sizes, noise and the tissues' levels reach far beyond the paper's data, for training.
+        varied: whether voxel sizes, noise, the tissues' levels, the MRI's contrasts and the lesions reach far beyond
+            the paper's data, for training.
 
     Raises:
         InputError: if `seed` is not an integer of at least 0, or as `Subject.templates`.
@@ -287,10 +290,21 @@ def simulate_patient(seed: int, subject: Subject | None = None, varied: bool = F
         return tuple(Spot(centre, float(rng.uniform(1.5, 5.0)), float(rng.uniform(*amounts))) for centre in centres)
 
     white_matter_lesions = lesions(14, (0.2, 0.8), white=True)
+    unusual = np.random.default_rng([seed, _UNUSUAL]) if varied else None
+    if unusual and unusual.random() < _ILL:
+        kind = str(unusual.choice(["ms", "stroke"]))
+        if kind == "stroke":
+            centres = _places(unusual, anatomy, grid, 1, depth=3.0, white=False)
+            radius, brightness = unusual.uniform(8, 24), unusual.uniform(0.2, 0.9)
+            ill = tuple(Spot(centre, float(radius), float(brightness)) for centre in centres)
+            white_matter_lesions += ill
+        else:
+            ill = white_matter_lesions
+        metabolism = replace(metabolism, lesions=draw_lesions(unusual, kind, ill))
     # The same lesions are faintly dark on T1, which has some of its own.
     shadows = tuple(replace(spot, amount=-rng.uniform(0, 0.3) * spot.amount) for spot in white_matter_lesions)
-    t1 = Contrast.draw_t1(rng, shadows + lesions(5, (-0.35, 0.35), white=False))
-    flair = Contrast.draw_flair(rng, white_matter_lesions)
+    t1 = Contrast.draw_t1(rng, shadows + lesions(5, (-0.35, 0.35), white=False), unusual)
+    flair = Contrast.draw_flair(rng, white_matter_lesions, unusual)
 
     # T1 in sagittal slices, FLAIR in axial ones.
     t1_frame = Frame(_native_direction(rng, (1, 2, 0)), (1.0, 1.0, float(rng.uniform(0.9, 1.1))))

@@ -1,9 +1,10 @@
-"""One subject's tissue maps as what simulated patients are made from: real cortex, and what the scanner saw of it."""
+"""One subject's brain as what simulated patients are made from: real cortex, and what the scanner saw of it."""
 
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +12,10 @@ from inference_core.errors import InputError
 from inference_core.imaging.hole_filling import fill_holes
 from inference_core.imaging.reading import read_image
 from inference_core.research.phantom.templates import Templates
+from inference_core.research.phantom.tissue import fractions_of_labels, fractions_of_t1
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
 
 #: Where the middle of the brain from left to right and back to front, and its top, lie in the templates (RAS, mm).
 _MIDDLE, _TOP = (0.0, -18.0), 78.0
@@ -28,25 +33,42 @@ _SMALLEST_BRAIN = 400
 
 @dataclass(frozen=True)
 class Subject:
-    """Files of one subject, all in the same space; tissue maps as fractions from 0 to 1, or percent.
+    """Files of one subject, all in the same space.
+
+    Tissue is known from maps of fractions, from a label map, or, if there are neither, from the T1.
 
     Attributes:
-        t1: T1, skull-stripped.
-        grey, white, csf: fractions of grey matter, white matter and CSF.
+        t1: T1, skull-stripped; None if only labels are known, so that T1 and FLAIR are simulated from tissue alone.
+        grey, white, csf: fractions of grey matter, white matter and CSF from 0 to 1, or percent; all three or none.
         flair: FLAIR, or T2 in its place; None if there is none.
+        labels: label map with FreeSurfer's numbers.
+        lesions: mask of white-matter lesions, for a T1 without fractions or labels.
     """
 
-    t1: Path
-    grey: Path
-    white: Path
-    csf: Path
+    t1: Path | None
+    grey: Path | None = None
+    white: Path | None = None
+    csf: Path | None = None
     flair: Path | None = None
+    labels: Path | None = None
+    lesions: Path | None = None
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files that there are."""
+        given = (self.t1, self.grey, self.white, self.csf, self.flair, self.labels, self.lesions)
+        return tuple(path for path in given if path)
+
+    @property
+    def name(self) -> str:
+        """Of the folder that holds the files."""
+        return self.paths[0].absolute().parent.name
 
     @property
     def fingerprint(self) -> str:
         """Tells subjects apart by what their files hold."""
-        paths = tuple(filter(None, (self.t1, self.grey, self.white, self.csf, self.flair)))
-        return _fingerprint(paths, tuple((path.stat().st_mtime_ns, path.stat().st_size) for path in paths))
+        states = tuple((path.stat().st_mtime_ns, path.stat().st_size) for path in self.paths)
+        return _fingerprint(self.paths, states)
 
     def templates(self) -> Templates:
         """The subject's tissue, shifted to where the templates' brain lies; loaded once a process (some seconds).
@@ -66,7 +88,7 @@ def _fingerprint(paths: tuple[Path, ...], states: tuple[tuple[int, int], ...]) -
     return digest.hexdigest()[:16]
 
 
-def _on_grid(image, reference, origin: list[float], size: list[int]) -> np.ndarray:
+def _on_grid(image, origin: list[float], size: list[int]) -> np.ndarray:
     """An image at 1 mm as `(x, y, z)` float32 with x to the right and y to the front."""
     import SimpleITK as sitk
 
@@ -116,38 +138,56 @@ def _detail(image: np.ndarray, solid: np.ndarray, fractions: list[np.ndarray]) -
     return np.clip(ratio - smooth, -_LARGEST_DETAIL, _LARGEST_DETAIL).astype(np.float32) * weight.astype(np.float32)
 
 
+def _fractions(subject: Subject, t1: "sitk.Image | None") -> "list[sitk.Image]":
+    """CSF, grey and white matter, as the subject's files tell them.
+
+    Raises:
+        InputError: for files that can't be read or tell no tissue.
+    """
+    given = subject.csf, subject.grey, subject.white
+    if all(given):
+        return [read_image(path, "tissue map") for path in given if path]
+    if subject.labels:
+        return list(fractions_of_labels(read_image(subject.labels, "label map")))
+    if t1 is None:
+        raise InputError("A subject needs a T1, tissue fractions or a label map: name one of them.")
+    lesions = read_image(subject.lesions, "mask of lesions") if subject.lesions else None
+    return list(fractions_of_t1(t1, lesions))
+
+
 @lru_cache(maxsize=2)
 def _templates(subject: Subject) -> Templates:
     from scipy.ndimage import gaussian_filter
 
-    t1 = read_image(subject.t1, "T1")
-    maps = [read_image(path, "tissue map") for path in (subject.csf, subject.grey, subject.white)]
-    grey = maps[1]
-    low, high = _bounds(grey)
+    t1 = read_image(subject.t1, "T1") if subject.t1 else None
+    maps = _fractions(subject, t1)
+    low, high = _bounds(maps[1])
     origin = np.floor(low) - _MARGIN
     size = (np.ceil(high) + _MARGIN - origin + 1).astype(int)
-    grid = t1, origin.tolist(), size.tolist()
+    grid = origin.tolist(), size.tolist()
     fractions = [_on_grid(image, *grid) for image in maps]
     total = sum(fractions)
     if total.max() > 1.5:
         fractions, total = [part / 100 for part in fractions], total / 100
-    image = _on_grid(t1, *grid)
     solid = fill_holes(total > 0.5)
     if solid.sum() < 1000 * _SMALLEST_BRAIN:
         raise InputError(
-            f"The tissue maps '{subject.grey}' and its companions hold {solid.sum() / 1000:.0f} ml of brain: fractions "
-            "of grey matter, white matter and CSF of a whole brain are expected."
-        )
-    if (image[solid] > 0).mean() < 0.8:
-        raise InputError(
-            f"The T1 '{subject.t1}' does not cover the brain of the tissue maps: give images in the same space."
+            f"The tissue maps of '{subject.paths[-1]}' and its companions hold {solid.sum() / 1000:.0f} ml of brain: "
+            "fractions of grey matter, white matter and CSF of a whole brain are expected."
         )
     fractions = [np.clip(part / np.maximum(total, 0.5), 0, 1) * solid for part in fractions]
-    details = [_detail(image, solid, fractions)]
-    if subject.flair:
-        details.append(_detail(_on_grid(read_image(subject.flair, "FLAIR"), *grid), solid, fractions))
-    else:
-        details.append(np.zeros_like(details[0]))
+    details = []
+    for image, role in ((t1, "T1"), (read_image(subject.flair, "FLAIR") if subject.flair else None, "FLAIR")):
+        if image is None:
+            details.append(np.zeros(solid.shape, np.float32))
+            continue
+        sampled = _on_grid(image, *grid)
+        if (sampled[solid] > 0).mean() < 0.8:
+            raise InputError(
+                f"The {role} of '{subject.name}' does not cover the brain of the tissue maps: give images in the same "
+                "space."
+            )
+        details.append(_detail(sampled, solid, fractions))
     places = np.argwhere(solid)
     middle = (places.min(axis=0) + places.max(axis=0)) / 2
     ras_origin = np.array([_MIDDLE[0] - middle[0], _MIDDLE[1] - middle[1], _TOP - places[:, 2].max()])
