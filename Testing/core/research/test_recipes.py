@@ -289,21 +289,3 @@ def test_damaged_parts_are_refused_and_left(damage, packed_run):
     with pytest.raises(InputError, match="packed run"):
         unpack(folder)
     assert (folder / "state" / "part-1").exists()
-
-
-def test_a_subjects_files_are_found_by_their_names(tmp_path):
-    names = ["t1_brain", "t1_tissue_0", "t1_tissue_1", "t1_tissue_2", "t2_brain", "t1", "lesion"]
-    for name in names:
-        (tmp_path / f"{name}.nii.gz").touch()
-    (tmp_path / "LICENSE.txt").touch()
-    subject = subject_folder.subject_in(tmp_path)
-    assert [path.name for path in (subject.t1, subject.csf, subject.grey, subject.white, subject.flair)] == [
-        "t1_brain.nii.gz", "t1_tissue_0.nii.gz", "t1_tissue_1.nii.gz", "t1_tissue_2.nii.gz", "t2_brain.nii.gz",
-    ]  # fmt: skip
-    (tmp_path / "sub-1_GM_probseg.nii.gz").touch()
-    with pytest.raises(InputError, match="could both be the grey"):
-        subject_folder.subject_in(tmp_path)
-    for path in tmp_path.glob("*tissue*"):
-        path.unlink()
-    with pytest.raises(InputError, match="no file that is white or csf"):
-        subject_folder.subject_in(tmp_path)
