@@ -162,7 +162,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise InputError("--anatomy is for simulated patients: leave it or --data out.")
 
 
-def _initial_weights(arguments: argparse.Namespace) -> Path | None:
+def initial_weights(arguments: argparse.Namespace) -> Path | None:
+    """The weights that `--init` names; None to start anew."""
     from inference_core.networks.weights_io import DEFAULT_WEIGHTS
 
     return DEFAULT_WEIGHTS if arguments.init == Path("default") else arguments.init
@@ -178,7 +179,7 @@ def _network_name(arguments: argparse.Namespace) -> str:
     if name:
         responds_to(name)
     if arguments.init:
-        own = load_weights(_initial_weights(arguments))[1].architecture
+        own = load_weights(initial_weights(arguments))[1].architecture
         if name not in (None, own):
             raise InputError(f"--network is {name}, but the weights '{arguments.init}' are for {own}: leave one out.")
         return own
@@ -226,7 +227,7 @@ def train(arguments: argparse.Namespace, settings, fabric, deadline: Deadline) -
     from inference_core.research.training.launch import processes_here, together
     from inference_core.research.training.trainer import Trainer
 
-    start = _initial_weights(arguments)
+    start = initial_weights(arguments)
     together(fabric, lambda: make_folder(arguments.output), alone=True)
     together(fabric, lambda: _check_outputs(arguments, start))
     torch.manual_seed(arguments.seed)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from inference_core.commands.pieces import Deadline, in_pieces
 from inference_core.commands.subject_arguments import chosen_subjects
-from inference_core.commands.train import WEIGHTS, add_arguments, describe_data, train
+from inference_core.commands.train import WEIGHTS, add_arguments, describe_data, initial_weights, train
 
 if TYPE_CHECKING:
     from inference_core.research.phantom.subject import Subject
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: What a user says beside the recipe: where, with whom, on which machine and how long.
 _FREE = (
     "output", "recipe", "duration", "anatomy", "grey", "white", "csf", "flair", "cache", "device", "devices",
-    "precision", "workers", "compile", "checkpoint_every",
+    "precision", "workers", "compile", "checkpoint_every", "init",
 )  # fmt: skip
 #: What a run was made from, in its folder.
 _MADE_FROM = "recipe.json"
@@ -47,8 +47,11 @@ def _stage_arguments(arguments: argparse.Namespace, stage: "Stage", folder: Path
     return own
 
 
-def _made_from(recipe: "Recipe", subjects: "list[Subject]") -> dict:
+def _made_from(recipe: "Recipe", subjects: "list[Subject]", start: Path | None) -> dict:
+    from inference_core.networks.weights_io import load_weights
+
     return {
+        "started_from": load_weights(start)[1].sha256 if start else None,
         "recipe": recipe.name,
         "fingerprint": recipe.fingerprint,
         "anatomies": [{"name": subject.name, "fingerprint": subject.fingerprint} for subject in subjects],
@@ -68,9 +71,13 @@ def _check_made_from(folder: Path, own: dict) -> None:
             kept = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise InputError(f"'{path}' can't be read ({error}): choose another folder.") from error
-        for key, what in (("fingerprint", "recipe"), ("anatomies", "anatomies")):
+        for key, what in (
+            ("fingerprint", "another recipe"),
+            ("anatomies", "other anatomies"),
+            ("started_from", "other --init"),
+        ):
             if kept.get(key) != own[key]:
-                raise InputError(f"'{folder}' holds a run of another {what}: choose another folder.")
+                raise InputError(f"'{folder}' holds a run of {what}: choose another folder.")
         return
     write_file(path, json.dumps(own, indent=1) + "\n")
 
@@ -87,24 +94,24 @@ def run_recipe(arguments: argparse.Namespace) -> int:
 
     _check(arguments)
     deadline, recipe = Deadline.after(arguments.duration), read_recipe(arguments.recipe)
-    subjects = chosen_subjects(arguments)
+    subjects, start = chosen_subjects(arguments), initial_weights(arguments)
     fabric, device, reason = make_fabric(arguments.device, arguments.devices, arguments.precision)
     fabric.launch()
     fabric.print(f"Device: {device} ({reason})", flush=True)
 
     def work() -> bool:
-        together(fabric, lambda: _check_made_from(arguments.output, _made_from(recipe, subjects)), alone=True)
+        together(fabric, lambda: _check_made_from(arguments.output, _made_from(recipe, subjects, start)), alone=True)
         if (arguments.output / WEIGHTS).exists():
             fabric.print(f"Weights: {arguments.output / WEIGHTS}", flush=True)
             return True
-        weights = None
+        weights = start
         for number, stage in enumerate(recipe.stages, start=1):
             folder = arguments.output / f"{number}-{stage.name}"
-            start, weights = weights, folder / WEIGHTS
+            before, weights = weights, folder / WEIGHTS
             if weights.exists():
                 continue
             fabric.print(f"Stage {number} of {len(recipe.stages)}: {stage.name}", flush=True)
-            own = _stage_arguments(arguments, stage, folder, start)
+            own = _stage_arguments(arguments, stage, folder, before)
             settings = replace(
                 stage.training,
                 batch_size=stage.training.batch_size * fabric.world_size,

@@ -16,7 +16,6 @@ from inference_core.commands import pieces, train
 from inference_core.commands.pieces import Deadline, OutOfTimeError
 from inference_core.networks.weights_io import load_weights
 from inference_core.research.data.simulated import SimulatedSlices
-from inference_core.research.phantom import subject_folder
 from inference_core.research.recipes.recipe import read_recipe, recipe_names
 from inference_core.research.recipes.table_reading import read_table
 from inference_core.research.training.packing import PART, pack, unpack
@@ -169,6 +168,17 @@ def test_a_run_of_another_recipe_is_not_gone_on_with(recipe, tmp_path, capsys):
     recipe.write_text(_SMALL.replace("steps = 2", "steps = 3"))
     assert _run(recipe, tmp_path / "run") == 2
     assert "holds a run of another recipe" in capsys.readouterr().err
+
+
+def test_a_recipe_may_start_from_weights(recipe, tmp_path, capsys):
+    assert _run(recipe, tmp_path / "first") == 0
+    start = tmp_path / "first" / "weights.safetensors"
+    assert _run(recipe, tmp_path / "second", "--init", str(start)) == 0
+    own = load_weights(tmp_path / "second" / "1-first" / "weights.safetensors")[1]
+    assert own.metadata["started_from"] == load_weights(start)[1].sha256
+    capsys.readouterr()
+    assert _run(recipe, tmp_path / "second") == 2
+    assert "holds a run of other --init" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
