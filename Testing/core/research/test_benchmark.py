@@ -322,6 +322,8 @@ def test_everything_is_measured_and_written_as_documented(tmp_path, capsys):
     assert 0 < engine["difference"] < 1e-4
     assert 0.2 < figures["volume"][0]["peak_gib"] < 1.5
     assert figures["training"]["times_faster"].keys() == {"plain network", "folded"}
+    assert figures["training"]["times_floor"].keys() == {"plain network", "folded", "whole step, lambda = 0"}
+    assert figures["training"]["times"]["a batch alone"]["median_ms"] > 0
     assert [goal["what"].partition(":")[0] for goal in figures["goals"]] == ["shown slice, 95 %", "memory", "training"]
 
 

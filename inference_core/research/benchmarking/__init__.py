@@ -35,5 +35,7 @@ entry of a list. A part that was not asked for is missing.
 - `training.batch`: slices of a step.
 - `training.times.*`: times of a step.
 - `training.times_faster.*`: the plain network's median over this one's, of steps that do the same.
+- `training.times_floor.*`: the median over three times the batch's floor, of steps without the discriminator. A "whole
+  step" makes its batch, too, and is recorded as a CUDA graph on a GPU.
 - `goals[].what`, `goals[].measured`, `goals[].asked`, `goals[].unit`, `goals[].met`: what the project asks of itself.
 """

@@ -124,15 +124,24 @@ def growth(network: MultiEncoderUNet, settings: BenchmarkSettings, floor: float)
 
 def training(network: MultiEncoderUNet, settings: BenchmarkSettings, floor: float) -> Part:
     """Steps of training."""
-    from inference_core.research.benchmarking.training_steps import measure_training
+    from inference_core.research.benchmarking.training_steps import fastest_precision, measure_training
+    from inference_core.research.benchmarking.whole_steps import measure_whole_steps
 
     rounds = 1 if settings.quick else max(3, settings.rounds // 2)
     times = measure_training(network, settings.device, settings.batch, rounds)
     plain = times["plain network"].median
     faster = {name: plain / samples.median for name, samples in times.items() if "critic" not in name}
+    whole = measure_whole_steps(
+        network, settings.device, settings.batch, fastest_precision(settings.device), max(2, rounds)
+    )
+    # Forward once, and backward for the inputs and for the weights: three times the arithmetic of a pass.
+    least = 3 * settings.batch * floor
+    same = [*faster, "whole step, lambda = 0"]
+    times |= whole
+    of_floor = {name: times[name].median / least for name in same}
     return Part(
-        report.training_text(times, faster, settings.batch),
-        {"batch": settings.batch, "times": _as_dicts(times), "times_faster": faster},
+        report.training_text(times, faster, of_floor, settings.batch),
+        {"batch": settings.batch, "times": _as_dicts(times), "times_faster": faster, "times_floor": of_floor},
         tuple(goals.training(value, name) for name, value in faster.items() if name != "plain network"),
     )
 

@@ -125,18 +125,21 @@ def growth_text(growth: Mapping[str, Mapping[int, Samples]]) -> str:
     return table(["Growth, ms", "median", "64 x 64 voxels", "grows as"], cells)
 
 
-def training_text(times: Mapping[str, Samples], faster: Mapping[str, float], batch: int) -> str:
-    """Training steps a second."""
+def training_text(
+    times: Mapping[str, Samples], faster: Mapping[str, float], of_floor: Mapping[str, float], batch: int
+) -> str:
+    """Training steps a second; `faster` and `of_floor` are ratios of some of them."""
     cells = [
         [
             name,
             f"{samples.median:.3g}",
             f"{1 / samples.median:.2f}",
             f"{faster[name]:.2f}" if name in faster else "",
+            f"{of_floor[name]:.2f}" if name in of_floor else "",
         ]
         for name, samples in times.items()
     ]
-    return table([f"A training step, batch {batch}", "s", "steps/s", "times faster"], cells)
+    return table([f"A training step, batch {batch}", "s", "steps/s", "times faster", "of the floor"], cells)
 
 
 def goals_text(goals: Sequence[Goal]) -> str:

@@ -65,6 +65,12 @@ def _critic_step(network: MultiEncoderUNet, device: str, size: int) -> Callable[
     return step
 
 
+def fastest_precision(device: str) -> str:
+    """What whole steps compute in: bf16-mixed on a GPU that has it, else single precision."""
+    mixed = _mixed_precision(device)
+    return mixed if mixed == "bf16-mixed" else "32-true"
+
+
 def _mixed_precision(device: str) -> str | None:
     """What a GPU computes training in fastest; None for other devices."""
     if not device.startswith("cuda"):
