@@ -40,7 +40,6 @@ def run(arguments: argparse.Namespace) -> int:
     from inference_core.inference.uncertainty.calibration import EVIDENCE, calibration_path
     from inference_core.research.calibration.fit import conform, coverage, fit_coefficients
     from inference_core.research.calibration.samples import Samples, sample_patient
-    from inference_core.research.data.simulated import SimulatedSlices
     from inference_core.terms.conditions import METABOLITES
 
     if min(arguments.patients) < 1 or arguments.slices < 1:
@@ -52,10 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"Device: {resolver.device} ({resolver.device_reason})")
     seeds = range(arguments.first_seed, arguments.first_seed + sum(arguments.patients))
     sampled = [
-        # Half of them as in the paper's data, half far beyond.
-        sample_patient(
-            resolver, SimulatedSlices(seed, arguments.slices, varied=bool(seed % 2)), _resolutions(seed), _SHARPNESSES
-        )
+        sample_patient(resolver, _patient(seed, arguments.slices), _resolutions(seed), _SHARPNESSES)
         for seed in progress_bar(seeds, unit="patient")
     ]
     fitted_on, conformed_on, _ = arguments.patients
@@ -91,6 +87,15 @@ def run(arguments: argparse.Namespace) -> int:
     write_file(output, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     print(f"\n{output}")
     return 0
+
+
+def _patient(seed: int, slices: int):
+    """One of four as in the paper's data; the others far beyond, and on scanners of all kinds."""
+    from inference_core.research.data.simulated import SimulatedSlices
+    from inference_core.research.phantom.acquisition import Scanner
+
+    broad = bool(seed % 4)
+    return SimulatedSlices(seed, slices, varied=broad, scanner=Scanner.draw(seed) if broad else None)
 
 
 def _resolutions(seed: int) -> list[int]:

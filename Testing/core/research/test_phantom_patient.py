@@ -4,10 +4,12 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from inference_core.errors import InputError
+from inference_core.research.data.simulated import SimulatedSlices
 from inference_core.research.phantom import SliceStack, simulate_patient
-from inference_core.research.phantom.acquisition import _NOISE
+from inference_core.research.phantom.acquisition import _NOISE, Scanner
 from inference_core.research.phantom.metabolism import Mixture
 from inference_core.terms.conditions import METABOLITES, MRI_UPSAMPLING, SUPER_RESOLVED_MATRIX
 
@@ -271,3 +273,28 @@ def test_varied_patients_reach_beyond_the_papers_data():
         np.std([np.log(p.metabolism.gm / p.metabolism.wm) for p in group], axis=0) for group in (usual, varied)
     ]
     assert np.all(contrasts[1] > 1.5 * contrasts[0])
+
+
+def test_another_scanner_shows_the_same_patient_less_sharply_and_with_more_noise():
+    patient = simulate_patient(5)
+    usual, clinic = (found.slices(1) for found in (patient, patient.on(Scanner(2.0, 3.0))))
+    np.testing.assert_array_equal(usual.t1, clinic.t1)
+    sigma = 2 / (2 * np.sqrt(2 * np.log(2)))
+    np.testing.assert_allclose(clinic.truth, gaussian_filter(usual.truth, (0, 0, sigma, sigma)), atol=1e-4)
+    noise = [(stack.acquired - stack.truth)[stack.mask].std() for stack in (usual, clinic)]
+    assert noise[1] == pytest.approx(3 * noise[0], rel=0.1)
+    assert SimulatedSlices(5, 1, scanner=Scanner(2.0)).origin() != SimulatedSlices(5, 1).origin()
+    np.testing.assert_array_equal(SimulatedSlices(5, 1, scanner=Scanner(2.0, 3.0)).slices().target, clinic.truth)
+
+
+def test_scanners_are_drawn_from_many_and_checked():
+    drawn = [Scanner.draw(seed) for seed in range(200)]
+    assert Scanner.draw(3) == drawn[3]
+    spreads, factors = np.array([(one.point_spread, one.noise_factor) for one in drawn]).T
+    assert 0.15 < (spreads == 0).mean() < 0.35
+    assert spreads.max() > 2.7
+    assert factors.min() < 1.1
+    assert factors.max() > 7
+    for wrong in ({"point_spread": -1.0}, {"noise_factor": float("nan")}):
+        with pytest.raises(InputError, match="is not from 0"):
+            Scanner(**wrong)

@@ -1,5 +1,7 @@
 """Simulated patients made from a subject's own tissue maps."""
 
+import json
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -116,5 +118,9 @@ def test_command_names_what_is_missing(folder, tmp_path, capsys):
 def test_command_writes_a_patient(folder, tmp_path):
     files = [f"--{name}={folder / name}.nii.gz" for name in ("grey", "white", "csf")]
     arguments = ["--patients", "1", "--slices", "1", "--n", "16", "--anatomy", str(folder / "t1.nii.gz"), *files]
-    assert main(["phantom", "--output", str(tmp_path / "study"), *arguments]) == 0
-    assert list((tmp_path / "study").glob("sub-0001/mrsi/*_res-n16_*NAA.nii.gz"))
+    clinic = ["--point-spread", "1.5", "--noise-factor", "4"]
+    assert main(["phantom", "--output", str(tmp_path / "study"), *arguments, *clinic]) == 0
+    maps = tmp_path / "study" / "sub-0001" / "mrsi"
+    assert list(maps.glob("*_res-n16_*NAA.nii.gz"))
+    about = json.loads((maps / "sub-0001_res-high_desc-truth_NAA.json").read_text())
+    assert "through a point spread of 1.5 voxels" in about["Description"]

@@ -12,6 +12,8 @@ _DEGREES = 4.0
 _STEPS, _RATE = 400, 0.05
 #: Share of all weight that tumours and silent spots have, evenly: they are few, and what intervals are asked for.
 _SPECIAL_SHARE = 0.5
+#: Widths that are tried.
+_WIDTHS = 200
 
 
 def balanced_weights(samples: Samples) -> np.ndarray:
@@ -68,10 +70,11 @@ def fit_coefficients(samples: Samples, evidence: tuple[str, ...] = EVIDENCE) -> 
 
 
 def conform(samples: Samples, coefficients: np.ndarray) -> tuple[np.ndarray, float]:
-    """Coefficients whose intervals hold 68 % of the samples at least, and how much wider those are that hold 95 %.
+    """Coefficients whose intervals hold 68 % of the samples, and how much wider those are that hold 95 %.
 
-    What a voxel is cannot be told beforehand, so that the intervals have to be wide enough for each region of
-    `REGIONS`: they are as wide as the one that errs most needs, and wider than needed elsewhere.
+    What a voxel is cannot be told beforehand, and lesions err more than other tissue. The intervals are as wide as
+    makes the largest deviation from 68 and 95 %, of all samples and of each of `REGIONS`, as small as it can be: they
+    hold somewhat more of all, and somewhat less of the region that errs most.
 
     Args:
         samples: of patients that the coefficients were not fitted on.
@@ -79,21 +82,29 @@ def conform(samples: Samples, coefficients: np.ndarray) -> tuple[np.ndarray, flo
     """
     ratio, scaled = np.abs(samples.error) / _half_widths(samples, coefficients), coefficients.copy()
     resolutions = np.unique(samples.n)
-    needed = [np.log(_widest(ratio, samples, 0.68, samples.n == n)) for n in resolutions]
+    needed = [np.log(_balanced(ratio, samples, 0.68, samples.n == n)) for n in resolutions]
     # Each n has few lesions, so that a law in n is fitted to what they need.
     terms = condition_terms(resolutions, 0.0)[:, : min(2, len(resolutions))]
     law = np.linalg.lstsq(terms, needed, rcond=None)[0]
     scaled[..., : len(law)] += 2 * law
     ratio = np.abs(samples.error) / _half_widths(samples, scaled)
-    inner, outer = (_widest(ratio, samples, share) for share in (0.68, 0.95))
+    inner, outer = (_balanced(ratio, samples, share) for share in (0.68, 0.95))
     scaled[..., 0] += 2 * np.log(inner)
     return scaled, outer / inner
 
 
-def _widest(ratio: np.ndarray, samples: Samples, share: float, chosen: np.ndarray | bool = True) -> float:
-    """The largest of the regions' quantiles."""
+def _balanced(ratio: np.ndarray, samples: Samples, share: float, chosen: np.ndarray | None = None) -> float:
+    """The width, as a factor, that deviates least from the share where it deviates most, over all and each region."""
+    chosen = np.ones(len(ratio), bool) if chosen is None else chosen
     regions = [chosen & (samples.region == index) for index in range(len(REGIONS))]
-    return max(_quantile(ratio[own], samples.weight[own], share) for own in regions if own.any())
+    groups = [(ratio[own], samples.weight[own]) for own in (chosen, *regions) if own.any()]
+    exact = [_quantile(*group, share) for group in groups]
+    widths = np.geomspace(max(min(exact), 1e-9), max(max(exact), 1e-9), _WIDTHS)
+
+    def deviation(width: float) -> float:
+        return max(abs(float(np.average(values <= width, weights=weights)) - share) for values, weights in groups)
+
+    return float(min(widths, key=deviation))
 
 
 def coverage(samples: Samples, coefficients: np.ndarray, factor_95: float) -> dict[str, dict[str, float]]:

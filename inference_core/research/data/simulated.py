@@ -1,14 +1,18 @@
 """Slices of simulated patients, for training and evaluation without a scanner."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from inference_core.research.data.cohort import code_fingerprint, read_into_memory
 from inference_core.research.data.slice_set import SliceSet
+from inference_core.research.phantom.acquisition import Scanner
 from inference_core.research.phantom.subject import Subject
+
+if TYPE_CHECKING:
+    from inference_core.research.phantom.patient import SliceStack
 
 #: What a simulated patient's slices are made with.
 _SIMULATOR = ("terms/conditions.py", "research/data/simulated.py", "research/phantom")
@@ -33,7 +37,10 @@ def simulate_slices(
     """`count` slices (all if None) of the patient that `simulate_patient` makes of the other arguments."""
     from inference_core.research.phantom import simulate_patient
 
-    stack = simulate_patient(seed, subject, varied).slices(count)
+    return _as_slices(simulate_patient(seed, subject, varied).slices(count), seed)
+
+
+def _as_slices(stack: "SliceStack", seed: int) -> SliceSet:
     return SliceSet(
         t1=stack.t1.astype(np.float16),
         flair=stack.flair.astype(np.float16),
@@ -53,17 +60,20 @@ class SimulatedSlices:
         count: slices; all if None.
         subject: whose brain the patient's is made from; the templates if None.
         varied: as `simulate_patient`.
+        scanner: that measures the patient, if not the usual one.
     """
 
     seed: int
     count: int | None = None
     subject: Subject | None = None
     varied: bool = False
+    scanner: Scanner | None = None
 
     @property
     def name(self) -> str:
         """Of the file that keeps the slices, without extension."""
         kind = ("-subject" if self.subject else "") + ("-varied" if self.varied else "")
+        kind += "-scanner" if self.scanner else ""
         return f"simulated-{self.seed:06d}-{self.count or 'all'}{kind}"
 
     @property
@@ -74,18 +84,23 @@ class SimulatedSlices:
     def origin(self) -> dict[str, Any]:
         """All that the slices depend on."""
         origin = {"seed": self.seed, "slices": self.count, "simulator": code_fingerprint(*_SIMULATOR)}
-        return origin | ({"subject": self.subject.fingerprint} if self.subject else {})
+        origin |= {"subject": self.subject.fingerprint} if self.subject else {}
+        return origin | ({"scanner": asdict(self.scanner)} if self.scanner else {})
 
     def slices(self) -> SliceSet:
         """Simulate them."""
-        return simulate_slices(self.seed, self.count, self.subject, self.varied)
+        return _as_slices(self._stack(), self.seed)
 
     def lesions(self) -> Lesions:
         """What is known of the same slices' lesions."""
+        stack = self._stack()
+        return Lesions(stack.tumour, stack.silent)
+
+    def _stack(self) -> "SliceStack":
         from inference_core.research.phantom import simulate_patient
 
-        stack = simulate_patient(self.seed, self.subject, self.varied).slices(self.count)
-        return Lesions(stack.tumour, stack.silent)
+        patient = simulate_patient(self.seed, self.subject, self.varied)
+        return (patient.on(self.scanner) if self.scanner else patient).slices(self.count)
 
 
 def simulated_cohort(

@@ -1,10 +1,11 @@
 """How a simulated patient is measured: the grids, the maps' noise and the quality filter."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
 
+from inference_core.errors import InputError
 from inference_core.research.phantom.fields import Field, rotation
 from inference_core.terms.conditions import METABOLITES, MRI_UPSAMPLING, SUPER_RESOLVED_MATRIX
 
@@ -144,6 +145,40 @@ _REJECTED = {
 
 
 @dataclass(frozen=True)
+class Scanner:
+    """How sharp and how noisy maps are beside the paper's data, which come from 7 T.
+
+    Attributes:
+        point_spread: as `Measurement`.
+        noise_factor: on the noise of the 64 x 64 maps.
+
+    Raises:
+        InputError: for values that can't be.
+    """
+
+    point_spread: float = 0.0
+    noise_factor: float = 1.0
+
+    def __post_init__(self):
+        """Refuse what can't be."""
+        if not 0 <= self.point_spread <= 16:
+            raise InputError(f"A point spread of {self.point_spread:g} voxels is not from 0 to 16.")
+        if not 0 <= self.noise_factor <= 100:
+            raise InputError(f"A factor of {self.noise_factor:g} on the noise is not from 0 to 100.")
+
+    @classmethod
+    def draw(cls, seed: int) -> "Scanner":
+        """One of many: from the paper's up to a point spread of 3 voxels and eight times the noise."""
+        rng = np.random.default_rng([seed, _SCANNER])
+        sharp = rng.random() < 0.25
+        return cls(0.0 if sharp else float(rng.uniform(0.4, 3.0)), float(np.exp(rng.uniform(0, np.log(8)))))
+
+
+#: The stream of random numbers that draws scanners.
+_SCANNER = 17
+
+
+@dataclass(frozen=True)
 class Measurement:
     """Noise and quality filter of one patient's maps.
 
@@ -155,6 +190,7 @@ class Measurement:
         base: height in the template, mm, below which the skull base spoils quality.
         csf_penalty: how much less likely CSF is to pass.
         erosion: mm of the brain's surface that do not pass.
+        point_spread: full width at half maximum of what the truth is seen through, in voxels of the maps; 0 for none.
     """
 
     noise: np.ndarray
@@ -164,6 +200,7 @@ class Measurement:
     base: float
     csf_penalty: float
     erosion: float
+    point_spread: float = 0.0
 
     @classmethod
     def draw(cls, rng: np.random.Generator, levels: np.ndarray, varied: bool = False) -> "Measurement":
@@ -190,6 +227,19 @@ class Measurement:
         """Local field inhomogeneity, about 0 +- 1 and higher above the frontal sinus and the ear canals, `(point,)`."""
         sinus = np.clip((self.base + 10 - height) / 12, 0, 2) * np.clip((front + 10) / 40, 0.3, 1.5)
         return 0.6 * self.shimming(points) + sinus
+
+    def on(self, scanner: "Scanner") -> "Measurement":
+        """The same measurement on another scanner."""
+        return replace(self, noise=self.noise * scanner.noise_factor, point_spread=scanner.point_spread)
+
+    def seen(self, truth: np.ndarray) -> np.ndarray:
+        """What the scanner can show of a truth at most, `(metabolite, row, column)`: it, through the point spread."""
+        if not self.point_spread:
+            return truth
+        from scipy.ndimage import gaussian_filter
+
+        sigma = self.point_spread / (2 * np.sqrt(2 * np.log(2)))
+        return gaussian_filter(truth, (0, sigma, sigma))
 
     def acquire(self, truth: np.ndarray, inhomogeneity: np.ndarray, normal: np.ndarray) -> np.ndarray:
         """`truth` with noise, never negative: fitted concentrations are not.

@@ -6,7 +6,7 @@ from operator import index as as_integer
 import numpy as np
 
 from inference_core.errors import InputError
-from inference_core.research.phantom.acquisition import Frame, Grid, Measurement, draw_mrsi_grid
+from inference_core.research.phantom.acquisition import Frame, Grid, Measurement, Scanner, draw_mrsi_grid
 from inference_core.research.phantom.anatomy import Anatomy, Tissue
 from inference_core.research.phantom.contrast import Contrast, Spot, reached
 from inference_core.research.phantom.fields import rotation
@@ -70,6 +70,10 @@ class SimulatedPatient:
     mrsi: Grid
     t1_frame: Frame
     flair_frame: Frame
+
+    def on(self, scanner: Scanner) -> "SimulatedPatient":
+        """The same patient, measured on another scanner."""
+        return replace(self, measurement=self.measurement.on(scanner))
 
     def grid(self, count: int | None = None) -> Grid:
         """Grid of the 64 x 64 maps (LPS, mm): of `count` neighbouring slices in the middle, or of all if None.
@@ -200,7 +204,7 @@ class SimulatedPatient:
         brain = voxel_mean(tissue.brain)
         centres = self.mrsi.points([index]).reshape(-1, 3).astype(np.float32)
         mixture = Mixture.of(tissue, zones).averaged(lambda values: voxel_mean(values).reshape(-1), in_centre)
-        truth = self.metabolism.concentration(centres, mixture).reshape(metabolites, side, side)
+        truth = self.measurement.seen(self.metabolism.concentration(centres, mixture).reshape(metabolites, side, side))
 
         inhomogeneity = self.measurement.inhomogeneity(centres, in_centre(tissue.height), mixture.front)
         normal = self.rng(_MAP_NOISE, index).standard_normal((metabolites, side, side))

@@ -156,6 +156,8 @@ def write_study(
     place = folder if single else folder / subject
     _check_simulated(folder, place)
     common = {"Simulated": True, "Notice": _NOTICE, "Seed": patient.seed, "SoftwareVersion": __version__}
+    seen = patient.measurement.point_spread
+    through = f", seen through a point spread of {seen:g} voxels (full width at half maximum)" if seen else ""
     written: list[Path] = []
 
     def write(kind: str, name: str, array: np.ndarray, where: Grid, **details: Any) -> None:
@@ -175,8 +177,8 @@ def write_study(
         about = {"Metabolite": metabolite, "Units": _UNITS}
         full = about | {"n": SUPER_RESOLVED_MATRIX}
         for name, array, description in (
-            ("truth", stack.truth[index], "Concentration without noise."),
-            ("acquired", stack.acquired[index], "Concentration with noise."),
+            ("truth", stack.truth[index], f"Concentration without noise{through}."),
+            ("acquired", stack.acquired[index], f"Concentration with noise{through}."),
         ):
             write("mrsi", f"res-high_desc-{name}_{metabolite}", array, grid, **full, Description=description)
         valid = stack.mask[index].astype(np.uint8)
