@@ -68,6 +68,7 @@ def _train(adversarial: bool, precision: str, streamed: bool = False) -> Callabl
 
         from inference_core.networks import create_network
         from inference_core.research.data import example_source
+        from inference_core.research.data.batch_options import MriOptions, PointSpreadOptions
         from inference_core.research.data.cohort import open_stored, store_on_disk
         from inference_core.research.data.training_batches import TrainingBatches
         from inference_core.research.training.launch import make_fabric
@@ -83,7 +84,8 @@ def _train(adversarial: bool, precision: str, streamed: bool = False) -> Callabl
             averaging=0.9,
             gradient_clip=1.0,
             redrawn=0.5,
-            point_spread=(0.0, 4.0),
+            point_spread=PointSpreadOptions(share=0.75),
+            mri=MriOptions(changed=0.67),
             noise=(0.01, 0.1),
         )
         with tempfile.TemporaryDirectory() as folder:

@@ -12,6 +12,7 @@ from training_samples import RandomPatient, random_slices
 from inference_core.engine.fusing import fused
 from inference_core.errors import InputWarning
 from inference_core.networks import NETWORKS, create_network
+from inference_core.research.data.batch_options import MriOptions, PointSpreadOptions
 from inference_core.research.data.cohort import open_stored, store_on_disk
 from inference_core.research.data.example_source import ResidentExamples, StreamedExamples
 from inference_core.research.data.training_batches import TrainingBatches
@@ -27,7 +28,8 @@ _SETTINGS = TrainingSettings(
     averaging=0.9,
     gradient_clip=0.5,
     redrawn=0.5,
-    point_spread=(0.0, 4.0),
+    point_spread=PointSpreadOptions(share=0.75),
+    mri=MriOptions(changed=1.0),
     noise=(0.01, 0.1),
     learning_rate=1e-6,
     critic_learning_rate=1e-7,

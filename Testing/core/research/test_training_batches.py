@@ -11,7 +11,8 @@ from inference_core.networks import kspace
 from inference_core.networks.scaling import slice_scale
 from inference_core.research.data import augmentation, redrawing
 from inference_core.research.data.acquisition import Acquisition, consistent
-from inference_core.research.data.batch_options import BatchOptions
+from inference_core.research.data.batch_options import POINT_SPREADS, BatchOptions, MriOptions, PointSpreadOptions
+from inference_core.research.data.point_spread import PointSpreads
 from inference_core.research.data.random_words import RandomWords
 from inference_core.research.data.training_batches import TrainingBatches
 
@@ -88,7 +89,9 @@ def test_a_map_of_zeros_is_scaled_by_one():
 def test_a_point_is_seen_as_wide_as_the_point_spread(width):
     point = torch.zeros(1, 1, 64, 64)
     point[0, 0, 30, 33] = 1
-    seen = Acquisition((16,)).blurred(point, torch.tensor([width]))[0, 0].numpy()
+    spreads, gaussian = PointSpreads(PointSpreadOptions()), torch.tensor([POINT_SPREADS.index("gaussian")])
+    factors = spreads.factors(gaussian, torch.tensor([[width, width]]), torch.zeros(1))
+    seen = spreads(point, factors)[0, 0].numpy()
     assert seen.sum() == pytest.approx(1, abs=1e-5)
     sigma = max(width, 1e-6) / 2.35482
     place = np.arange(64)
@@ -209,8 +212,21 @@ def test_lambda_is_drawn_evenly_but_for_a_tenth():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"redrawn": 2.0}, {"point_spread": (3.0, 1.0)}, {"noise": (-0.1, 0.1)}, {"noise": (0.0, 0.1)}]
+    ("kind", "wrong"),
+    [
+        (BatchOptions, {"redrawn": 2.0}),
+        (BatchOptions, {"noise": (0.2, 0.1)}),
+        (BatchOptions, {"noise": (-0.1, 0.1)}),
+        (BatchOptions, {"noise": (0.0, 0.1)}),
+        (PointSpreadOptions, {"share": -0.5}),
+        (PointSpreadOptions, {"width": (3.0, 1.0)}),
+        (PointSpreadOptions, {"width": (0.0, 1.0)}),
+        (PointSpreadOptions, {"kinds": ()}),
+        (PointSpreadOptions, {"kinds": ("gaussian", "box")}),
+        (MriOptions, {"changed": 1.5}),
+        (MriOptions, {"ghost": -1.0}),
+    ],
 )
-def test_options_that_cannot_be_drawn_from_are_refused(wrong):
-    with pytest.raises(InputError, match=f"Setting {next(iter(wrong))}"):
-        BatchOptions(**wrong)
+def test_options_that_cannot_be_drawn_from_are_refused(kind, wrong):
+    with pytest.raises(InputError, match=f"Setting .*{next(iter(wrong))}"):
+        kind(**wrong)

@@ -1,4 +1,4 @@
-"""How a training example is measured: point spread, noise, and the central n x n coefficients of k-space.
+"""How a training example is measured: the central n x n coefficients of k-space, and noise.
 
 All n go through the same matrix products, whose factors are looked up by n, so that shapes do not depend on it: a batch
 of any n has the same kernels, which is what a CUDA graph records. The maps of `inference_core.networks.kspace` are the
@@ -14,11 +14,10 @@ import torch
 from torch import Tensor
 
 from inference_core.networks.scaling import HEADROOM
+from inference_core.research.data.kspace_matrices import both_sides, centred_transform
 from inference_core.terms.conditions import SUPER_RESOLVED_MATRIX
 
 _SIDE = SUPER_RESOLVED_MATRIX
-#: Standard deviations in a full width at half maximum.
-_FWHM = 2 * math.sqrt(2 * math.log(2))
 
 
 class Measured(NamedTuple):
@@ -35,15 +34,11 @@ class Measured(NamedTuple):
     scale: Tensor
 
 
-def _centred_transform(size: int) -> np.ndarray:
-    """The centred orthonormal FFT of `inference_core.networks.kspace` as a matrix."""
-    index = np.arange(size) - size // 2
-    return np.exp(-2j * np.pi * np.outer(index, index) / size) / math.sqrt(size)
-
-
-def _both_sides(factor: Tensor, images: Tensor) -> Tensor:
-    """A linear map along rows and columns of images."""
-    return factor @ images @ factor.mT
+def _overlap(n: int, rows: int) -> np.ndarray:
+    """The share of each of n voxels that each of 64 takes on the same axis, `(rows, 64)`; 0 from row n on."""
+    low, fine = np.arange(n)[:, None] / n, np.arange(_SIDE) / _SIDE
+    shares = np.clip(np.minimum(low + 1 / n, fine + 1 / _SIDE) - np.maximum(low, fine), 0, None) * n
+    return np.pad(shares, ((0, rows - n), (0, 0)))
 
 
 class Acquisition:
@@ -56,13 +51,13 @@ class Acquisition:
 
     def __init__(self, resolutions: Sequence[int], device: torch.device | str = "cpu"):
         largest, count = max(resolutions), len(resolutions)
-        full = _centred_transform(_SIDE)
+        full = centred_transform(_SIDE)
         down, up = (np.zeros((count, *shape), complex) for shape in ((largest, _SIDE), (_SIDE, largest)))
         central = np.zeros((count, _SIDE, _SIDE), complex)
         for index, n in enumerate(resolutions):
             start = _SIDE // 2 - n // 2
             cut = full[start : start + n]
-            own = _centred_transform(n)
+            own = centred_transform(n)
             ratio = math.sqrt(n / _SIDE)
             down[index, :n] = own.conj().T @ cut * ratio
             up[index, :, :n] = cut.conj().T @ own / ratio
@@ -72,23 +67,10 @@ class Acquisition:
             return torch.tensor(values, dtype=torch.complex64, device=device)
 
         self._down, self._up, self._central = on_device(down), on_device(up), on_device(central)
-        self._spread = on_device(full), on_device(full.conj().T)
-        frequency = (np.arange(_SIDE) - _SIDE // 2) / _SIDE
-        self._frequency = torch.tensor(frequency, dtype=torch.float32, device=device)
-
-    def blurred(self, maps: Tensor, widths: Tensor) -> Tensor:
-        """Maps seen through Gaussian point spreads.
-
-        Args:
-            maps: `(example, map, 64, 64)`.
-            widths: full widths at half maximum, in voxels of the maps, `(example,)`.
-        """
-        sigma = 2 * math.pi * (widths / _FWHM)[:, None] * self._frequency
-        fall_off = torch.exp(-0.5 * sigma**2)
-        forward, back = self._spread
-        factors = (back * fall_off[:, None].to(back.dtype)) @ forward
-        # The point spread is real, but for the coefficient that has no partner.
-        return _both_sides(factors[:, None], maps.to(back.dtype)).real
+        overlaps = np.stack([_overlap(n, largest) for n in resolutions])
+        self._overlaps = torch.tensor(overlaps, dtype=torch.float32, device=device)
+        sizes = torch.tensor(resolutions, device=device)[:, None]
+        self._rows = (torch.arange(largest, device=device) < sizes).float()
 
     def central(self, index: Tensor) -> Tensor:
         """What keeps the central n x n coefficients of an image: `(64, 64)`, to be applied to both sides.
@@ -98,11 +80,34 @@ class Acquisition:
         """
         return self._central.index_select(0, index)[0]
 
-    def __call__(self, maps: Tensor, index: Tensor) -> Measured:
-        """Measure `maps`, `(example, 1, 64, 64)` float32, at the n of `index` `(1,)`."""
+    def coverage(self, masks: Tensor, index: Tensor) -> Tensor:
+        """Which share of each low-resolution voxel lies in masks `(example, 1, 64, 64)`.
+
+        Args:
+            masks: 0 or 1.
+            index: of n among the resolutions, `(1,)`.
+
+        Returns:
+            `(example, 1, largest n, largest n)`; 0 beyond the batch's own n.
+        """
+        return both_sides(self._overlaps.index_select(0, index)[0], masks)
+
+    def __call__(self, maps: Tensor, index: Tensor, noise: Tensor | None = None) -> Measured:
+        """Measure maps.
+
+        Args:
+            maps: `(example, 1, 64, 64)` float32.
+            index: of n among the resolutions, `(1,)`.
+            noise: complex, `(example, 1, largest n, largest n)`, added to each low-resolution voxel before its
+                magnitude is taken.
+        """
         down, up = (factors.index_select(0, index)[0] for factors in (self._down, self._up))
-        low_resolution = _both_sides(down, maps.to(down.dtype)).abs()
-        zero_filled = _both_sides(up, low_resolution.to(up.dtype))
+        measured = both_sides(down, maps.to(down.dtype))
+        if noise is not None:
+            rows = self._rows.index_select(0, index)[0]
+            measured = measured + noise * (rows[:, None] * rows)
+        low_resolution = measured.abs()
+        zero_filled = both_sides(up, low_resolution.to(up.dtype))
         brightest = HEADROOM * zero_filled.abs().amax(dim=(-2, -1), keepdim=True)
         return Measured(low_resolution, zero_filled, torch.where(brightest > 0, brightest, torch.ones_like(brightest)))
 
@@ -116,4 +121,4 @@ def consistent(proposed: Tensor, zero_filled: Tensor, central: Tensor) -> Tensor
         central: from `Acquisition.central`.
     """
     proposed = proposed.to(central.dtype)
-    return (proposed + (zero_filled - _both_sides(central, proposed))).abs()
+    return (proposed + (zero_filled - both_sides(central, proposed))).abs()

@@ -9,11 +9,11 @@ device.
 
 import math
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from inference_core.research.data.random_words import RandomWords
+from inference_core.research.data.smooth_field import SmoothField
 from inference_core.terms.conditions import MRI_MATRIX, MRI_UPSAMPLING, SUPER_RESOLVED_MATRIX
 
 #: Knots of the smooth variation along each axis.
@@ -50,11 +50,8 @@ class Redrawing:
     """
 
     def __init__(self, device: torch.device | str = "cpu"):
-        from scipy.ndimage import zoom
-
         side = SUPER_RESOLVED_MATRIX
-        smooth = zoom(np.eye(_KNOTS), (side / _KNOTS, 1), order=3)
-        self._smooth = torch.tensor(smooth, dtype=torch.float32, device=device)
+        self._smooth = SmoothField(side, _KNOTS, device)
         self._rows, self._columns = (
             places.float() for places in torch.cartesian_prod(*2 * [torch.arange(side, device=device)]).unbind(1)
         )
@@ -76,8 +73,8 @@ class Redrawing:
         truth, brain = self._block_means(level), self._block_means(inside.float())
 
         strength = random.between(0, 0.2)[:, None, None]
-        knots = random.normal(_KNOTS**2 + 1)[:, : _KNOTS**2].unflatten(1, (_KNOTS, _KNOTS))
-        truth = truth * torch.exp(strength * (self._smooth @ knots @ self._smooth.T)).flatten(1)
+        knots = random.normal(_KNOTS**2 + 1)[:, : _KNOTS**2]
+        truth = truth * torch.exp(strength * self._smooth(knots)).flatten(1)
         truth = truth * self._spots(random, brain > 0.9)
 
         within = (brain > 0.5).float()

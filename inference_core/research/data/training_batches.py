@@ -14,21 +14,22 @@ from torch import Tensor
 
 from inference_core.errors import InputError
 from inference_core.networks.conditioning import Condition
-from inference_core.research.data import augmentation, redrawing
+from inference_core.research.data import augmentation, mri_appearance, point_spread, redrawing
 from inference_core.research.data.acquisition import Acquisition
 from inference_core.research.data.batch_options import BatchOptions
 from inference_core.research.data.batches import Batch
 from inference_core.research.data.random_words import RandomWords
 from inference_core.research.data.slice_set import Slices
-from inference_core.terms.conditions import SHARPNESS_RANGE, SUPER_RESOLVED_MATRIX, TRAINED_RESOLUTIONS
+from inference_core.terms.conditions import SHARPNESS_RANGE, TRAINED_RESOLUTIONS
 
 #: Share of batches whose lambda is exactly 0, so that the network is at its best without sharpening too.
 _SHARE_WITHOUT_SHARPNESS = 0.1
 #: Streams of random numbers that no example has: of what a batch shares, and of which slices it takes.
 _WHOLE, _SLICES = 0xFFFFFFFF, 0xFFFFFFFE
 #: Words an example takes beside its augmentation, redrawing and noise, and words that a batch shares.
-_OWN, _SHARED = 4, 4
-_PIXELS = SUPER_RESOLVED_MATRIX**2
+_OWN, _SHARED = 3, 4
+#: Share of a low-resolution voxel that lies in a map's mask if there is noise in it.
+_LEAST_COVERAGE = 0.1
 
 
 class Choice(NamedTuple):
@@ -123,14 +124,14 @@ class TrainingBatches:
         self._usable = torch.tensor(usable, device=device)
         self._counts = self._usable.sum(dim=1)
         self._metabolites = torch.tensor(np.flatnonzero(usable.any(axis=1)), device=device)
-        n = torch.tensor(self.resolutions, dtype=torch.float32, device=device)
         self._told = torch.stack([Condition.of(n, 0, 0).resolution for n in self.resolutions]).to(device)
-        self._noise_factor = SUPER_RESOLVED_MATRIX / n
         self._augment = augmentation.Augmentation(device)
         self._redraw = redrawing.Redrawing(device) if self.options.redrawn else None
+        self._point_spread = point_spread.PointSpreads(self.options.point_spread, device)
+        self._appear = mri_appearance.MriAppearance(self.options.mri, device)
         self._acquire = Acquisition(self.resolutions, device)
         self._whole, self._of_slices = (torch.tensor([stream], device=device) for stream in (_WHOLE, _SLICES))
-        self._places = torch.arange(max(len(self.slices), 3 * _PIXELS), device=device)
+        self._places = torch.arange(max(len(self.slices), self._words()), device=device)
         self._order = torch.arange(self.batch_size, device=device)
 
     def on(self, device: torch.device | str) -> "TrainingBatches":
@@ -169,12 +170,10 @@ class TrainingBatches:
             examples: the slices that were chosen, of `part`, on this device.
             part: which.
         """
-        options, blurred, noisy = self.options, self.options.point_spread[1] > 0, self.options.noise[1] > 0
-        words = augmentation.WORDS + _OWN
-        words += (redrawing.WORDS if options.redrawn else 0) + (_PIXELS if noisy else 0)
-        random = RandomWords(self.seed, step, self._order[part], words, self._places)
+        options = self.options
+        random = RandomWords(self.seed, step, self._order[part], self._words(), self._places)
         maps, mri = self._augment(random, *examples)
-        share, whole, width, strength = (random.uniform(1) for _ in range(4))
+        share, whole, strength = (random.uniform(1) for _ in range(3))
         acquired, target, mask = maps.split(1, dim=1)
         if options.redrawn:
             drawn = self._redraw(random, mri)
@@ -182,15 +181,17 @@ class TrainingBatches:
             acquired, target = (
                 torch.where(redrawn, new[:, None], old) for new, old in zip(drawn, (acquired, target), strict=False)
             )
-        if blurred:
-            low, high = options.point_spread
-            pair = self._acquire.blurred(torch.cat((acquired, target), dim=1), (low + (high - low) * width)[:, 0])
-            acquired, target = pair.split(1, dim=1)
-        if noisy:
-            acquired = acquired + self._noise(random, acquired, strength, choice.resolution)
+        if options.mri.changed:
+            mri = self._appear(random, mri)
+        if options.point_spread.share:
+            seen = self._point_spread(torch.cat((acquired, target), dim=1), self._point_spread.draw(random))
+            # What is measured is a magnitude, ringing included.
+            acquired, target = seen[:, :1], seen[:, 1:].abs()
         # Maps come either way from users: without the voxels that a quality filter rejects, or whole.
-        acquired = torch.where(whole[..., None, None] < 0.5, acquired * mask, acquired)
-        measured = self._acquire(acquired, choice.resolution)
+        masked = whole[..., None, None] < 0.5
+        acquired = torch.where(masked, acquired * mask, acquired)
+        noise = self._noise(random, acquired, mask, masked, strength, choice.resolution) if options.noise[1] else None
+        measured = self._acquire(acquired, choice.resolution, noise)
         return DeviceBatch(
             low_resolution=measured.low_resolution / measured.scale,
             zero_filled=measured.zero_filled / measured.scale,
@@ -207,13 +208,30 @@ class TrainingBatches:
             sharpness=choice.sharpness[0],
         )
 
-    def _noise(self, random: RandomWords, acquired: Tensor, strength: Tensor, resolution: Tensor) -> Tensor:
+    def _words(self) -> int:
+        """Words that an example takes at most."""
+        words, options = augmentation.WORDS + _OWN, self.options
+        words += redrawing.WORDS if options.redrawn else 0
+        words += mri_appearance.WORDS if options.mri.changed else 0
+        words += point_spread.WORDS if options.point_spread.share else 0
+        return words + (2 * max(self.resolutions) ** 2 if options.noise[1] else 0)
+
+    def _noise(
+        self, random: RandomWords, acquired: Tensor, mask: Tensor, masked: Tensor, strength: Tensor, resolution: Tensor
+    ) -> Tensor:
+        """Complex noise in low-resolution voxels, of one standard deviation in its real and its imaginary part.
+
+        Fits of spectra give amplitudes, which are real and positive; the magnitude of signal and complex noise is, too,
+        and has the floor that such maps show where there is no signal.
+        """
         low, high = (float(np.log(bound)) for bound in self.options.noise)
-        shown = acquired > 0
-        typical = acquired.sum(dim=(2, 3)) / shown.sum(dim=(2, 3)).clamp(min=1)
-        # Fewer coefficients average the noise of more voxels.
-        deviation = torch.exp(low + (high - low) * strength) * typical * self._noise_factor.index_select(0, resolution)
-        return deviation[..., None, None] * random.normal(_PIXELS).view_as(acquired) * shown
+        typical = (acquired * mask).sum(dim=(2, 3)) / mask.sum(dim=(2, 3)).clamp(min=1)
+        deviation = (torch.exp(low + (high - low) * strength) * typical)[..., None, None]
+        side = max(self.resolutions)
+        parts = random.normal(2 * side**2).view(-1, 2, side, side)
+        # A map that ends at its mask has no noise beyond it.
+        seen = torch.where(masked, self._acquire.coverage(mask, resolution) > _LEAST_COVERAGE, True)
+        return deviation * seen * torch.complex(parts[:, :1], parts[:, 1:])
 
     def batch(self, step: int, part: slice = slice(None)) -> Batch:
         """The batch of a step, or those of its examples that `part` cuts out, without making the others."""

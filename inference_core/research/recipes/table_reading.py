@@ -2,7 +2,7 @@
 
 import types
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from inference_core.errors import InputError
@@ -31,6 +31,10 @@ def _converted(value: Any, wanted: Any, where: str) -> Any:
             raise InputError(f"{where} is {value!r}: {count} is expected.")
         kinds = [own[0]] * len(value) if endless else own
         return tuple(_converted(part, kind, where) for part, kind in zip(value, kinds, strict=True))
+    if is_dataclass(wanted):
+        if not isinstance(value, Mapping):
+            raise InputError(f"{where} is {value!r}: a table is expected.")
+        return read_table(wanted, value, where)
     if wanted is float and type(value) is int:
         return float(value)
     if type(value) is not wanted:
@@ -42,7 +46,8 @@ def read_table(kind: type[_T], table: Mapping[str, Any], where: str, **given: An
     """A dataclass whose fields a table names; those that it does not name keep their defaults.
 
     Args:
-        kind: the dataclass; fields of int, float, str, bool, tuples of these, and any of these or None.
+        kind: the dataclass; fields of int, float, str, bool, tuples of these, other such dataclasses, and any of these
+            or None.
         table: as a TOML file holds it.
         where: the table's name, for errors.
         given: fields that are not the table's to say.

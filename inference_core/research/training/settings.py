@@ -1,14 +1,21 @@
 """What a training run is told."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 from inference_core.errors import InputError
-from inference_core.research.data.batch_options import BatchOptions
+from inference_core.research.data.batch_options import BatchOptions, MriOptions, PointSpreadOptions
 from inference_core.terms.conditions import SUPER_RESOLVED_MATRIX, TRAINED_RESOLUTIONS
 
 SCHEDULES = ("halving", "cosine")
 #: The smallest n that an input may have.
 _COARSEST = 4
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(own) for name, own in value.items()}
+    return [_plain(own) for own in value] if isinstance(value, tuple) else value
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,7 @@ class TrainingSettings:
         averaging: decay of the running average of the weights that is written out; 0 for none.
         precision: one of `inference_core.research.training.launch.PRECISIONS`.
         seed: of the weights and of all batches.
-        redrawn, point_spread, noise: as `BatchOptions`.
+        redrawn, noise, point_spread, mri: as `BatchOptions`.
         resolutions: the input resolutions n to train on.
         trained_on: what data, in words.
     """
@@ -55,8 +62,9 @@ class TrainingSettings:
     precision: str = "32-true"
     seed: int = 0
     redrawn: float = 0.0
-    point_spread: tuple[float, float] = (0.0, 0.0)
     noise: tuple[float, float] = (0.0, 0.0)
+    point_spread: PointSpreadOptions = field(default_factory=PointSpreadOptions)
+    mri: MriOptions = field(default_factory=MriOptions)
     resolutions: tuple[int, ...] = TRAINED_RESOLUTIONS
     trained_on: str = ""
 
@@ -87,8 +95,8 @@ class TrainingSettings:
         Raises:
             InputError: as `BatchOptions`.
         """
-        return BatchOptions(self.redrawn, self.point_spread, self.noise)
+        return BatchOptions(**{own.name: getattr(self, own.name) for own in fields(BatchOptions)})
 
     def as_dict(self) -> dict:
         """Plain values, as written into checkpoints and compared on resuming."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return _plain(asdict(self))
