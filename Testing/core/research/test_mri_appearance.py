@@ -88,7 +88,7 @@ def test_fluid_becomes_brighter_than_tissue_as_in_t2():
 
 def test_a_bias_field_is_smooth_and_within_forty_percent():
     before, after = _changed(bias=1.0)
-    field = (after / before.clamp(min=1e-3))[:, :, 40:150, 50:140, 1]
+    field = (after / before.clamp(min=1e-3))[:, :, 60:132, 60:132, 1]
     spread = field.amax(dim=(2, 3)) / field.amin(dim=(2, 3))
     assert spread.max() < 1.4 / 0.6
     assert spread.max() > 1.2
@@ -148,12 +148,14 @@ def test_a_skull_strip_is_too_tight_or_too_loose():
     # The rim of an ellipse of radii 72 x 63 voxels, 0.7 to 2.5 voxels wide.
     assert lost[tight].min() > 0.012
     assert max(lost.max(), left.max()) < 0.085
-    deep = (before > 0)[..., 40:150, 50:140, :]
-    assert torch.equal(deep & (after[..., 40:150, 50:140, :] > 0), deep)
+    # A bright rim makes all else darker.
+    inner = (after / before)[:, :, 60:132, 60:132].flatten(2)
+    torch.testing.assert_close(inner, inner[:, :, :1].expand_as(inner))
+    assert (inner[tight] == 1).all()
 
 
 def test_displaced_images_are_shifted_and_turned_by_as_much_as_it_says():
-    before, after = _changed(displaced=1.0)
+    after = _changed(displaced=1.0)[1]
     place = torch.arange(192.0)
     weights = after[..., 1] / after[..., 1].sum(dim=(2, 3), keepdim=True)
     rows, columns = (weights.sum(dim=3) * place).sum(dim=2), (weights.sum(dim=2) * place).sum(dim=2)
@@ -178,7 +180,7 @@ def test_displaced_images_are_shifted_and_turned_by_as_much_as_it_says():
 
 
 def test_a_cut_field_of_view_loses_a_border_of_the_brain():
-    before, after = _changed(cut=1.0)
+    before, after = _changed(cut=1.0, step=1)
     lost = (before > 0) & (after == 0)
     share = lost.float().sum(dim=(2, 3, 4)) / (before > 0).float().sum(dim=(2, 3, 4))
     assert share.min() > 0

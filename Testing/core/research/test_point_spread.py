@@ -38,8 +38,10 @@ def _width(profile):
 def test_a_point_spread_is_as_wide_as_it_says(kind, widths):
     seen = _seen(kind, widths)
     assert seen.sum() == pytest.approx(1, abs=1e-4)
-    assert _width(seen[:, 32]) == pytest.approx(widths[0], rel=0.04)
-    assert _width(seen[32]) == pytest.approx(widths[1], rel=0.04)
+    # The 64 x 64 grid rounds the tip of a triangle.
+    tolerance = 0.06 if kind == "interpolated" else 0.04
+    assert _width(seen[:, 32]) == pytest.approx(widths[0], rel=tolerance)
+    assert _width(seen[32]) == pytest.approx(widths[1], rel=tolerance)
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "elliptical", "regularised"])
@@ -96,6 +98,7 @@ def test_the_truth_and_what_is_acquired_are_seen_alike():
         for share in (0.0, 1.0)
     )
     assert (seen.target >= 0).all()
-    torch.testing.assert_close(seen.low_resolution, seen.target, rtol=1e-4, atol=1e-4)
+    shown = seen.mask > 0
+    torch.testing.assert_close(seen.low_resolution[shown], seen.target[shown], rtol=1e-4, atol=1e-4)
     inner = (..., slice(16, 48), slice(16, 48))
     assert (seen.target[inner].std(dim=(2, 3)) < 0.5 * plain.target[inner].std(dim=(2, 3))).all()
