@@ -22,7 +22,7 @@ from inference_core.research.training.packing import PART, pack, unpack
 from inference_core.terms.duration import parse_duration
 
 _SMALL = """
-version = 1
+version = 2
 [patients]
 count = 1
 slices = 1
@@ -62,7 +62,7 @@ def test_the_default_recipe_makes_a_network_that_responds_to_lambda():
     assert "default" in recipe_names()
     recipe = read_recipe("default")
     assert recipe.stages[-1].training.adversarial
-    assert recipe.stages[0].training.resolutions == tuple(range(8, 33))
+    assert recipe.stages[0].training.resolutions == tuple(range(8, 43))
     assert all(stage.patients.varied for stage in recipe.stages)
     # Short enough to be quoted.
     assert len(recipe.text.splitlines()) < 80
@@ -79,7 +79,7 @@ def test_the_default_recipe_makes_a_network_that_responds_to_lambda():
         (("[16, 20]", "16"), "a list is expected"),
         (('"second"', '"first"'), "stages of one name"),
         (('"second"', '"../second"'), "letters, digits and hyphens"),
-        (("version = 1", "version = 9"), "is of version 9"),
+        (("version = 2", "version = 9"), "is of version 9"),
         (("count = 1", "count = 0"), "Setting count is 0"),
         (("[patients]", "[patience]"), "unknown entry 'patience'"),
         (("redrawn = 0.5", 'network = "amlayer"'), "several networks"),

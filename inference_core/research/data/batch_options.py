@@ -70,7 +70,7 @@ class MriOptions:
 
     changed: float = 0.0
     intensity: float = 0.4
-    fluid: float = 0.15
+    fluid: float = 0.1
     bias: float = 0.5
     blur: float = 0.3
     thick: float = 0.4

@@ -14,7 +14,7 @@ from inference_core.research.recipes.table_reading import read_table
 from inference_core.research.training.settings import TrainingSettings
 
 #: Of the files that this reader understands.
-_VERSION = 1
+_VERSION = 2
 _FOLDER = Path(__file__).parent
 _SHARED = ("patients", "validation", "training")
 
