@@ -85,6 +85,8 @@ def _train(adversarial: bool, precision: str, streamed: bool = False) -> Callabl
             gradient_clip=1.0,
             redrawn=0.5,
             point_spread=PointSpreadOptions(share=0.75),
+            baseline=(0.0, 0.3),
+            varied_masks=True,
             mri=MriOptions(changed=0.67),
             noise=(0.01, 0.1),
         )

@@ -29,6 +29,8 @@ _SETTINGS = TrainingSettings(
     gradient_clip=0.5,
     redrawn=0.5,
     point_spread=PointSpreadOptions(share=0.75),
+    baseline=(0.0, 0.3),
+    varied_masks=True,
     mri=MriOptions(changed=1.0),
     noise=(0.01, 0.1),
     learning_rate=1e-6,

@@ -218,6 +218,7 @@ def test_lambda_is_drawn_evenly_but_for_a_tenth():
         (BatchOptions, {"noise": (0.2, 0.1)}),
         (BatchOptions, {"noise": (-0.1, 0.1)}),
         (BatchOptions, {"noise": (0.0, 0.1)}),
+        (BatchOptions, {"baseline": (-0.1, 0.1)}),
         (PointSpreadOptions, {"share": -0.5}),
         (PointSpreadOptions, {"width": (3.0, 1.0)}),
         (PointSpreadOptions, {"width": (0.0, 1.0)}),

@@ -68,7 +68,10 @@ class Acquisition:
 
         self._down, self._up, self._central = on_device(down), on_device(up), on_device(central)
         overlaps = np.stack([_overlap(n, largest) for n in resolutions])
-        self._overlaps = torch.tensor(overlaps, dtype=torch.float32, device=device)
+        repeats = overlaps.swapaxes(1, 2) * (_SIDE / np.array(resolutions))[:, None, None]
+        self._overlaps, self._repeats = (
+            torch.tensor(shares, dtype=torch.float32, device=device) for shares in (overlaps, repeats)
+        )
         sizes = torch.tensor(resolutions, device=device)[:, None]
         self._rows = (torch.arange(largest, device=device) < sizes).float()
 
@@ -92,21 +95,41 @@ class Acquisition:
         """
         return both_sides(self._overlaps.index_select(0, index)[0], masks)
 
-    def __call__(self, maps: Tensor, index: Tensor, noise: Tensor | None = None) -> Measured:
+    def repeated(self, values: Tensor, index: Tensor) -> Tensor:
+        """Values of low-resolution voxels on the 64 x 64 voxels within them: the means of those that share a voxel.
+
+        Args:
+            values: `(example, 1, largest n, largest n)`.
+            index: of n among the resolutions, `(1,)`.
+        """
+        return both_sides(self._repeats.index_select(0, index)[0], values)
+
+    def own(self, index: Tensor) -> Tensor:
+        """1 in the voxels of an n x n map, 0 beyond: `(largest n, largest n)`.
+
+        Args:
+            index: of n among the resolutions, `(1,)`.
+        """
+        rows = self._rows.index_select(0, index)[0]
+        return rows[:, None] * rows
+
+    def __call__(
+        self, maps: Tensor, index: Tensor, noise: Tensor | None = None, shown: Tensor | None = None
+    ) -> Measured:
         """Measure maps.
 
         Args:
             maps: `(example, 1, 64, 64)` float32.
             index: of n among the resolutions, `(1,)`.
             noise: complex, `(example, 1, largest n, largest n)`, added to each low-resolution voxel before its
-                magnitude is taken.
+                magnitude is taken; 0 beyond the batch's own n.
+            shown: which low-resolution voxels have values, like `noise`, 1 or 0; all if None.
         """
         down, up = (factors.index_select(0, index)[0] for factors in (self._down, self._up))
         measured = both_sides(down, maps.to(down.dtype))
         if noise is not None:
-            rows = self._rows.index_select(0, index)[0]
-            measured = measured + noise * (rows[:, None] * rows)
-        low_resolution = measured.abs()
+            measured = measured + noise
+        low_resolution = measured.abs() if shown is None else measured.abs() * shown
         zero_filled = both_sides(up, low_resolution.to(up.dtype))
         brightest = HEADROOM * zero_filled.abs().amax(dim=(-2, -1), keepdim=True)
         return Measured(low_resolution, zero_filled, torch.where(brightest > 0, brightest, torch.ones_like(brightest)))

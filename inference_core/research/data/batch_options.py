@@ -94,12 +94,18 @@ class BatchOptions:
         redrawn: share of examples, 0 to 1, whose maps are drawn anew on their MRI.
         noise: range of the standard deviation of noise in a low-resolution voxel, whatever n, as a share of the map's
             mean; drawn evenly on a logarithmic scale. 0 for none.
+        baseline: range of the mean of a smooth pedestal below both maps of an example, as a share of the map's mean;
+            drawn evenly. 0 for none.
+        varied_masks: whether acquired maps are also masked more widely or narrowly than the brain; see
+            `inference_core.research.data.acquired_masks`.
         point_spread: of the maps.
         mri: how T1 and FLAIR look.
     """
 
     redrawn: float = 0.0
     noise: tuple[float, float] = (0.0, 0.0)
+    baseline: tuple[float, float] = (0.0, 0.0)
+    varied_masks: bool = False
     point_spread: PointSpreadOptions = field(default_factory=PointSpreadOptions)
     mri: MriOptions = field(default_factory=MriOptions)
 
@@ -107,3 +113,4 @@ class BatchOptions:
         """Refuse what can't be drawn from."""
         _check_share("redrawn", self.redrawn)
         _check_range("noise", self.noise, "above 0")
+        _check_range("baseline", self.baseline)

@@ -42,6 +42,13 @@ def _quantiles(ranked: Tensor, count: Tensor, *shares: Tensor) -> list[Tensor]:
     return list((low + (places - lower) * (high - low)).unbind(1))
 
 
+def block_means(values: Tensor) -> Tensor:
+    """`(example, 192 * 192 * 3)` to means over each voxel of the maps, `(example, 64 * 64)`."""
+    side, factor = SUPER_RESOLVED_MATRIX, MRI_UPSAMPLING
+    rows = values.view(-1, side, factor, MRI_MATRIX * MRI_UPSAMPLING).sum(dim=2)
+    return rows.view(-1, side * side, factor * factor).sum(dim=2) / factor**3
+
+
 class Redrawing:
     """Draws maps on MRI.
 
@@ -70,7 +77,7 @@ class Redrawing:
         t1, flair = mri.flatten(2).unbind(1)
         inside = t1 > 0
         level = self._levels(random, t1, flair, inside)
-        truth, brain = self._block_means(level), self._block_means(inside.float())
+        truth, brain = block_means(level), block_means(inside.float())
 
         strength = random.between(0, 0.2)[:, None, None]
         knots = random.normal(_KNOTS**2 + 1)[:, : _KNOTS**2]
@@ -104,13 +111,6 @@ class Redrawing:
         (bright,) = _quantiles(ranked_flair, count, random.between(0.85, 0.98))
         changed_level = level * (1 + (factor - 1) * _step(flair, bright, width))
         return torch.where(changed, changed_level, level) * inside
-
-    @staticmethod
-    def _block_means(values: Tensor) -> Tensor:
-        """`(example, 192 * 192 * 3)` to means over each voxel of the maps, `(example, 64 * 64)`."""
-        side, factor = SUPER_RESOLVED_MATRIX, MRI_UPSAMPLING
-        rows = values.view(-1, side, factor, MRI_MATRIX * MRI_UPSAMPLING).sum(dim=2)
-        return rows.view(-1, side * side, factor * factor).sum(dim=2) / factor**3
 
     def _spots(self, random: RandomWords, allowed: Tensor) -> Tensor:
         """Factors `(example, 64 * 64)`: up to four spots that MRI does not show, centred where they are allowed."""

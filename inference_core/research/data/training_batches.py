@@ -14,7 +14,7 @@ from torch import Tensor
 
 from inference_core.errors import InputError
 from inference_core.networks.conditioning import Condition
-from inference_core.research.data import augmentation, mri_appearance, point_spread, redrawing
+from inference_core.research.data import acquired_masks, augmentation, baseline, mri_appearance, point_spread, redrawing
 from inference_core.research.data.acquisition import Acquisition
 from inference_core.research.data.batch_options import BatchOptions
 from inference_core.research.data.batches import Batch
@@ -26,10 +26,8 @@ from inference_core.terms.conditions import SHARPNESS_RANGE, TRAINED_RESOLUTIONS
 _SHARE_WITHOUT_SHARPNESS = 0.1
 #: Streams of random numbers that no example has: of what a batch shares, and of which slices it takes.
 _WHOLE, _SLICES = 0xFFFFFFFF, 0xFFFFFFFE
-#: Words an example takes beside its augmentation, redrawing and noise, and words that a batch shares.
-_OWN, _SHARED = 3, 4
-#: Share of a low-resolution voxel that lies in a map's mask if there is noise in it.
-_LEAST_COVERAGE = 0.1
+#: Words that a batch shares.
+_SHARED = 4
 
 
 class Choice(NamedTuple):
@@ -129,7 +127,9 @@ class TrainingBatches:
         self._redraw = redrawing.Redrawing(device) if self.options.redrawn else None
         self._point_spread = point_spread.PointSpreads(self.options.point_spread, device)
         self._appear = mri_appearance.MriAppearance(self.options.mri, device)
+        self._pedestal = baseline.Baseline(self.options.baseline, device)
         self._acquire = Acquisition(self.resolutions, device)
+        self._mask = acquired_masks.AcquiredMasks(self.options.varied_masks, self._acquire, device)
         self._whole, self._of_slices = (torch.tensor([stream], device=device) for stream in (_WHOLE, _SLICES))
         self._places = torch.arange(max(len(self.slices), self._words()), device=device)
         self._order = torch.arange(self.batch_size, device=device)
@@ -173,8 +173,10 @@ class TrainingBatches:
         options = self.options
         random = RandomWords(self.seed, step, self._order[part], self._words(), self._places)
         maps, mri = self._augment(random, *examples)
-        share, whole, strength = (random.uniform(1) for _ in range(3))
+        share = random.uniform(1)
         acquired, target, mask = maps.split(1, dim=1)
+        brain = redrawing.block_means((mri[:, 0] > 0).float().flatten(1)).view_as(mask)
+        shown = self._mask(random, mask, brain, choice.resolution)
         if options.redrawn:
             drawn = self._redraw(random, mri)
             redrawn = ((share[:, 0] < options.redrawn) & drawn[2])[:, None, None, None]
@@ -183,15 +185,16 @@ class TrainingBatches:
             )
         if options.mri.changed:
             mri = self._appear(random, mri)
+        if options.baseline[1]:
+            pedestal = self._pedestal(random, target, mask, brain)
+            acquired, target = acquired + pedestal, target + pedestal
         if options.point_spread.share:
             seen = self._point_spread(torch.cat((acquired, target), dim=1), self._point_spread.draw(random))
             # What is measured is a magnitude, ringing included.
             acquired, target = seen[:, :1], seen[:, 1:].abs()
-        # Maps come either way from users: without the voxels that a quality filter rejects, or whole.
-        masked = whole[..., None, None] < 0.5
-        acquired = torch.where(masked, acquired * mask, acquired)
-        noise = self._noise(random, acquired, mask, masked, strength, choice.resolution) if options.noise[1] else None
-        measured = self._acquire(acquired, choice.resolution, noise)
+        noise = self._noise(random, acquired, mask) * shown.noise if options.noise[1] else None
+        measured = self._acquire(acquired * shown.fine, choice.resolution, noise, shown.signal)
+        mask = mask * shown.valid
         return DeviceBatch(
             low_resolution=measured.low_resolution / measured.scale,
             zero_filled=measured.zero_filled / measured.scale,
@@ -210,15 +213,16 @@ class TrainingBatches:
 
     def _words(self) -> int:
         """Words that an example takes at most."""
-        words, options = augmentation.WORDS + _OWN, self.options
+        options = self.options
+        words = augmentation.WORDS + 1
+        words += acquired_masks.VARIED_WORDS if options.varied_masks else acquired_masks.WORDS
         words += redrawing.WORDS if options.redrawn else 0
         words += mri_appearance.WORDS if options.mri.changed else 0
+        words += baseline.WORDS if options.baseline[1] else 0
         words += point_spread.WORDS if options.point_spread.share else 0
-        return words + (2 * max(self.resolutions) ** 2 if options.noise[1] else 0)
+        return words + (1 + 2 * max(self.resolutions) ** 2 if options.noise[1] else 0)
 
-    def _noise(
-        self, random: RandomWords, acquired: Tensor, mask: Tensor, masked: Tensor, strength: Tensor, resolution: Tensor
-    ) -> Tensor:
+    def _noise(self, random: RandomWords, acquired: Tensor, mask: Tensor) -> Tensor:
         """Complex noise in low-resolution voxels, of one standard deviation in its real and its imaginary part.
 
         Fits of spectra give amplitudes, which are real and positive; the magnitude of signal and complex noise is, too,
@@ -226,12 +230,10 @@ class TrainingBatches:
         """
         low, high = (float(np.log(bound)) for bound in self.options.noise)
         typical = (acquired * mask).sum(dim=(2, 3)) / mask.sum(dim=(2, 3)).clamp(min=1)
-        deviation = (torch.exp(low + (high - low) * strength) * typical)[..., None, None]
+        deviation = (torch.exp(low + (high - low) * random.uniform(1)) * typical)[..., None, None]
         side = max(self.resolutions)
         parts = random.normal(2 * side**2).view(-1, 2, side, side)
-        # A map that ends at its mask has no noise beyond it.
-        seen = torch.where(masked, self._acquire.coverage(mask, resolution) > _LEAST_COVERAGE, True)
-        return deviation * seen * torch.complex(parts[:, :1], parts[:, 1:])
+        return deviation * torch.complex(parts[:, :1], parts[:, 1:])
 
     def batch(self, step: int, part: slice = slice(None)) -> Batch:
         """The batch of a step, or those of its examples that `part` cuts out, without making the others."""

@@ -40,7 +40,7 @@ class TrainingSettings:
         averaging: decay of the running average of the weights that is written out; 0 for none.
         precision: one of `inference_core.research.training.launch.PRECISIONS`.
         seed: of the weights and of all batches.
-        redrawn, noise, point_spread, mri: as `BatchOptions`.
+        redrawn, noise, baseline, varied_masks, point_spread, mri: as `BatchOptions`.
         resolutions: the input resolutions n to train on.
         trained_on: what data, in words.
     """
@@ -63,6 +63,8 @@ class TrainingSettings:
     seed: int = 0
     redrawn: float = 0.0
     noise: tuple[float, float] = (0.0, 0.0)
+    baseline: tuple[float, float] = (0.0, 0.0)
+    varied_masks: bool = False
     point_spread: PointSpreadOptions = field(default_factory=PointSpreadOptions)
     mri: MriOptions = field(default_factory=MriOptions)
     resolutions: tuple[int, ...] = TRAINED_RESOLUTIONS
