@@ -18,7 +18,7 @@ _MARGIN = (-1.2, 1.5)
 #: Standard deviation of the Gaussian by which distances from the edge are told, in the same voxels.
 _EDGE_WIDTH = 1.2
 #: Range of the share of a low-resolution voxel that lies in the brain if varied masks have it.
-_COVERAGE = (0.1, 0.9)
+_COVERAGE = (0.1, 0.75)
 #: Share of a low-resolution voxel that lies in a mask if there is noise in it.
 _LEAST_COVERAGE = 0.1
 

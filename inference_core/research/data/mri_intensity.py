@@ -26,7 +26,7 @@ _NOISE = (0.01, 0.08)
 #: Below which share of FLAIR's mean intensity voxels are fluid, and how bright it becomes, in the same units.
 _FLUID, _FLUID_INTENSITY = (0.3, 0.6), (1.3, 2.2)
 #: Words that `MriIntensity` takes.
-WORDS = 2 * (2 + _BIAS_KNOTS**2 + 1 + 2 + 1 + 3 + 1 + _SIDE**2) + 2 * 2
+WORDS = 2 * (_BIAS_KNOTS**2 + 12 + _SIDE**2)
 
 
 def _polynomial(images: Tensor, first: Tensor, second: Tensor, third: Tensor) -> Tensor:
@@ -42,8 +42,9 @@ class MriIntensity:
 
     def __init__(self, device: torch.device | str = "cpu"):
         self._bias = SmoothField(_SIDE, _BIAS_KNOTS, device)
-        index = torch.arange(_SIDE, device=device)
-        self._distance = index[:, None] - index
+        self._index = torch.arange(_SIDE, device=device)
+        self._circulant = ((self._index[:, None] - self._index) % _SIDE).flatten()
+        self._offset = torch.minimum(self._index, _SIDE - self._index)
         self._is_flair = torch.tensor([0.0, 1.0], device=device)
 
     def __call__(self, random: RandomWords, images: Tensor, active: dict[str, Tensor]) -> Tensor:
@@ -94,19 +95,19 @@ class MriIntensity:
         return images * (1 + _LARGEST_BIAS * self._each(random, 0, 1) * active[..., None, None, None] * field)
 
     def _blurred(self, random: RandomWords, images: Tensor, blurred: Tensor, ghostly: Tensor) -> Tensor:
-        """Images blurred along one axis, and with a ghost along one axis, as matrix products."""
-        width = self._each(random, 0.3, _LARGEST_BLUR) * blurred[..., None, None, None]
-        along_rows = self._each(random, 0, 1) < 0.5
-        share = self._each(random, 0.01, _LARGEST_GHOST) * ghostly[..., None, None, None]
-        distance = self._each(random, _GHOST_DISTANCE, _SIDE - _GHOST_DISTANCE).long()
-        ghost_along_rows = self._each(random, 0, 1) < 0.5
-        squared = (self._distance**2).float()
-        shifted = ((self._distance - distance) % _SIDE == 0).float()
+        """Images blurred along one axis, and with a ghost along one axis, as products with circulant matrices."""
+        width = 0.3 + (_LARGEST_BLUR - 0.3) * random.uniform(2)
+        share = (0.01 + (_LARGEST_GHOST - 0.01) * random.uniform(2)) * ghostly
+        distance = _GHOST_DISTANCE + ((_SIDE - 2 * _GHOST_DISTANCE) * random.uniform(2)).long()
+        axes = random.uniform(4).unflatten(1, (2, 2)) < 0.5
+        gaussian = torch.exp(-0.5 * (self._offset / width[..., None]) ** 2)
+        gaussian = gaussian / gaussian.sum(dim=-1, keepdim=True)
+        point, ghost = (self._offset == 0).float(), (self._index == distance[..., None]).float()
         for axis in range(2):
-            own = width * (along_rows == (axis == 0))
-            factors = torch.exp(-0.5 * squared / own.clamp(min=1e-3) ** 2)
-            factors = factors / factors.sum(dim=-1, keepdim=True)
-            factors = factors + share * (ghost_along_rows == (axis == 0)) * (shifted - factors)
+            blur, ghosts = ((axes[..., part] == bool(axis)).float() for part in range(2))
+            kernel = point + (blur * blurred)[..., None] * (gaussian - point)
+            kernel = kernel + (ghosts * share)[..., None] * (ghost - kernel)
+            factors = kernel.index_select(2, self._circulant).view(-1, 2, 1, _SIDE, _SIDE)
             images = factors @ images if axis == 0 else images @ factors.mT
         return images
 
