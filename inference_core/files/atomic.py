@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from inference_core.errors import InputError
+from inference_core.files.exchange import exchange
 
 #: Temporary names begin so; what a killed run leaves behind can be told by it.
 TEMPORARY_PREFIX = ".mrsi-superres-"
@@ -206,9 +207,11 @@ def atomic_folder(place: Path) -> Iterator[Path]:
         tidy()
         temporary.mkdir()
         yield temporary
-        if place.exists():
-            place.rename(earlier)
-        temporary.rename(place)
+        # After an exchange, the earlier one has the temporary name.
+        if not (place.exists() and exchange(temporary, place)):
+            if place.exists():
+                place.rename(earlier)
+            temporary.rename(place)
         sync(place.parent)
     except OSError as error:
         raise cannot_write(place, error) from error

@@ -13,7 +13,7 @@
     sub-01.html                                                  the quality report
 
 Each image has a JSON sidecar. A patient's folder is written beside its place and renamed when it is complete; it then
-replaces an earlier one.
+replaces an earlier one. Files of the user's own in the earlier one are carried over.
 """
 
 import json
@@ -29,6 +29,7 @@ from inference_core.files.atomic import atomic_folder, write_file
 from inference_core.files.folders import make_folder, make_folders
 from inference_core.imaging.writing import write_result
 from inference_core.preparation.anatomy import describe_registration
+from inference_core.preparation.carried_files import carry_over
 from inference_core.preparation.earlier_version import source_path, sources_of
 from inference_core.preparation.prepared_patient import PreparedMaps, PreparedPatient
 from inference_core.preparation.settings import PreparationSettings
@@ -70,7 +71,7 @@ def open_prepared_folder(output: str | Path) -> Path:
 
 def write_patient(
     patient: PreparedPatient, settings: PreparationSettings, output: Path, study: Path | None = None
-) -> Path:
+) -> list[Path]:
     """Write one patient into a prepared folder.
 
     Args:
@@ -80,10 +81,11 @@ def write_patient(
         study: what the sidecars' paths of sources are relative to; None to give them as they are.
 
     Returns:
-        The patient's folder.
+        Files of the user's own that an earlier version held and the new one holds, too, relative to the folder.
 
     Raises:
-        InputError: if it can't be written; an earlier one is left as it was.
+        InputError: if it can't be written, or has the name of a file of the user's own; an earlier one is left as it
+            was.
     """
     place = output / patient.parts.place
     prefix = patient.parts.place.replace("/", "_")
@@ -100,7 +102,7 @@ def write_patient(
         for maps in patient.maps:
             about = common | settings.describe()
             _write_maps(maps, settings, folder / "mrsi", f"{prefix}_res-{maps.read.resolution}", about, study)
-    return place
+        return carry_over(place, folder)
 
 
 def sources_for_sidecars(patient: PreparedPatient, study: Path | None) -> dict[str, str]:

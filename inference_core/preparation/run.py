@@ -6,6 +6,7 @@ from pathlib import Path
 
 from inference_core.errors import InputError
 from inference_core.files.inputs import check_apart
+from inference_core.preparation.carried_files import carried_sentence
 from inference_core.preparation.earlier_version import check_same_sources, sources_of
 from inference_core.preparation.prepared_patient import PreparedPatient, prepare_patient
 from inference_core.preparation.prepared_study import sources_for_sidecars, write_patient
@@ -62,13 +63,14 @@ def prepare_study(
             if not replace and not parts.problem:
                 check_same_sources(sources_of(parts, study), output / parts.place)
             prepared = prepare_patient(parts, settings)
-            write_patient(prepared, settings, output, study)
+            carried = write_patient(prepared, settings, output, study)
         except Exception as error:
             earlier = " An earlier version is still there." if (output / parts.place).exists() else ""
             unused = tuple(one.sentence(parts.folder or one.path.parent) for one in parts.unused)
             outcomes.append(Outcome(parts.name, _reason(error) + earlier, _refused(error, parts, output), unused))
         else:
-            warned = (*prepared.warnings, *_reported(prepared, settings, output, study))
+            stayed = (carried_sentence(output / parts.place, carried),) if carried else ()
+            warned = (*prepared.warnings, *stayed, *_reported(prepared, settings, output, study))
             outcomes.append(Outcome(parts.name, "", warned, tuple(prepared.unused_sentences())))
         for line in outcomes[-1].warnings:
             progress(f"{head}: warning: {line}")

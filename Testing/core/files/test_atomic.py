@@ -226,6 +226,38 @@ def test_a_folder_takes_the_place_of_an_earlier_one_only_when_it_is_complete(tmp
     assert files(place) == ["two.txt"]
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_an_earlier_folder_is_in_its_place_until_the_new_one_is(tmp_path, monkeypatch, known):
+    """Where the system can exchange two names, it takes one step; elsewhere a failed second one is undone."""
+    place = tmp_path / "sub-01"
+    with atomic_folder(place) as folder:
+        (folder / "one.txt").write_text("one")
+    if not known:
+        monkeypatch.setattr(atomic, "exchange", lambda one, other: False)
+    elif not atomic.exchange(place, place):
+        pytest.skip("this system or disk can't exchange two names")
+    rename, renamed = Path.rename, []
+
+    def counted(path, target):
+        renamed.append(path.name)
+        if path.name == ".sub-01.partial":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", counted)
+    if known:
+        with atomic_folder(place) as folder:
+            (folder / "two.txt").write_text("two")
+        assert renamed == []
+        assert files(place) == ["two.txt"]
+    else:
+        with pytest.raises(InputError, match="Input/output error"), atomic_folder(place):
+            pass
+        assert renamed == ["sub-01", ".sub-01.partial", ".sub-01.earlier"]
+        assert files(place) == ["one.txt"]
+    assert files(tmp_path) == ["sub-01"]
+
+
 def test_folders_that_can_not_be_made_are_told_in_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="can't be made"):

@@ -127,6 +127,49 @@ def test_an_updated_source_replaces_its_patient(study, tmp_path, no_report):
     assert prepare(*parts_of(tmp_path / "moved" / "sub-01", "sub-01"), tmp_path / "out") == 0
 
 
+def test_files_of_the_users_own_outlast_a_new_version(study, tmp_path, capsys, no_report):
+    out = tmp_path / "out"
+    assert prepare(study, out) == 0
+    place = out / "sub-01"
+    own = {"notes.txt": b"mine", "mrsi/labels.nii.gz": b"mine", "mrsi/fits/NAA.csv": b"mine", "anat/.hidden": b"mine"}
+    # What `predict` writes has a description of the same software, but is not what `prepare` wrote.
+    own["mrsi/sub-01_desc-sr_NAA.nii.gz"], own["mrsi/sub-01_desc-sr_NAA.json"] = (
+        b"mine",
+        b'{"SoftwareName": "MRSISuperRes"}',
+    )
+    for name, content in own.items():
+        (place / name).parent.mkdir(exist_ok=True)
+        (place / name).write_bytes(content)
+    (place / "T1").symlink_to("anat/sub-01_space-mrsi_desc-brain_T1w.nii.gz")
+    (place / "dangling").symlink_to("nowhere")
+    old = place / "mrsi" / "sub-01_res-n12_desc-acquired_NAA"
+    for ending in (".nii.gz", ".json"):
+        shutil.copy(f"{place}/mrsi/sub-01_res-n16_desc-acquired_NAA{ending}", f"{old}{ending}")
+    capsys.readouterr()
+    assert prepare(study, out) == 0
+    output = capsys.readouterr().out
+    assert "8 files that prepare did not write were in" in output
+    assert "T1, anat/.hidden, dangling, ..." in output
+    assert {name: (place / name).read_bytes() for name in own} == own
+    assert (place / "T1").is_symlink()
+    assert (place / "T1").exists()
+    assert (place / "dangling").is_symlink()
+    # An earlier version's own files are replaced as before.
+    assert not list(place.glob("mrsi/*res-n12*"))
+
+
+def test_a_file_of_the_users_own_with_an_outputs_name_is_not_replaced(study, tmp_path, capsys, no_report):
+    out = tmp_path / "out"
+    assert prepare(study, out) == 0
+    mask = out / "sub-01" / "anat" / "sub-01_space-mrsi_desc-brain_mask.nii.gz"
+    mask.with_name(mask.name.replace(".nii.gz", ".json")).unlink()
+    mask.write_bytes(b"mine")
+    assert prepare(study, out, "--replace") == 1
+    assert "desc-brain_mask.nii.gz' was not written by prepare and would be replaced" in capsys.readouterr().out
+    assert mask.read_bytes() == b"mine"
+    assert sorted(path.name for path in out.iterdir() if path.is_dir()) == ["sub-01"]
+
+
 def test_another_examination_of_the_same_patient_needs_a_word(study, tmp_path, capsys, no_report):
     assert prepare(study, tmp_path / "out") == 0
     write_results(study / "second", water=True)
