@@ -1,5 +1,7 @@
 """Volumes that are probably not what they were chosen for, and files that tell two places, are said in the panel."""
 
+import shutil
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -90,3 +92,14 @@ def test_a_map_with_its_slices_along_another_axis_is_reordered_and_said(session,
     session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
     result = slicer.util.arrayFromVolume(panel.panel.parameters.result)
     np.testing.assert_allclose(result, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(("rescaled", "said"), [(True, True), (False, False)])
+def test_a_raw_map_of_fsl_mrs_is_said_not_to_compare_between_voxels(session, panel, tmp_path, rescaled, said):
+    (tmp_path / "options.txt").write_text(f"Namespace(no_rescale={not rescaled})")
+    folder = tmp_path / "concs" / "raw"
+    folder.mkdir(parents=True)
+    path = shutil.copy(panel.panel.parameters.metaboliteMap.GetStorageNode().GetFileName(), folder)
+    node = slicer.util.loadVolume(str(path), {"show": False})
+    session.choose(panel.ui.mapSelector, node)
+    assert ("they do not compare between voxels" in panel.ui.messageLabel.text) is said

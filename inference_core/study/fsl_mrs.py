@@ -18,12 +18,13 @@ measured signal is the sum of fit and residual, so that its norm gives the scale
 
 import json
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
-from inference_core.errors import InputError
+from inference_core.errors import InputError, InputWarning
 from inference_core.imaging.absent import absent_content
 
 #: The folder of all scalings, and those that hold amounts; the first that is there is taken.
@@ -87,14 +88,39 @@ def check_comparable(path: Path) -> None:
 
     Raises:
         InputError: if it is one.
+
+    Warns:
+        InputWarning: if it may be one.
     """
+    sentence, certain = _incomparable(path)
+    if certain:
+        raise InputError(sentence)
+    if sentence:
+        warnings.warn(sentence, InputWarning, stacklevel=2)
+
+
+def comparability_doubt(path: Path) -> str:
+    """What `check_comparable` refuses a file for or warns of; "" for nothing."""
+    return _incomparable(path)[0]
+
+
+def _incomparable(path: Path) -> tuple[str, bool]:
+    """Why a file's values do not compare between voxels, or "", and whether that is certain."""
     path = path.absolute()
     results = results_of(path)
-    if results is not None and is_raw(path) and was_rescaled(results):
-        raise InputError(
-            f"The map '{path}' holds raw concentrations of signals that fsl_mrsi scaled voxel by voxel: they do not "
-            "compare between voxels. Let `mrsi-superres prepare` scale them back, or fit with --h2o or --no_rescale."
-        )
+    rescaled = was_rescaled(results) if results is not None and is_raw(path) else False
+    if rescaled is False:
+        return "", False
+    if rescaled is None:
+        return (
+            f"The map '{path}' may hold raw concentrations of signals that fsl_mrsi scaled voxel by voxel, as it does "
+            "by default, which do not compare between voxels: no options.txt beside 'concs' tells. Let `mrsi-superres "
+            "prepare` scale them back, or fit with --h2o or --no_rescale."
+        ), False
+    return (
+        f"The map '{path}' holds raw concentrations of signals that fsl_mrsi scaled voxel by voxel: they do not "
+        "compare between voxels. Let `mrsi-superres prepare` scale them back, or fit with --h2o or --no_rescale."
+    ), True
 
 
 def on_one_scale(image: sitk.Image, path: Path, norm: np.ndarray) -> sitk.Image:

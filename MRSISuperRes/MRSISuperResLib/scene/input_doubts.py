@@ -7,6 +7,7 @@ import vtk
 
 from inference_core.imaging.nifti import place_doubt
 from inference_core.imaging.roles import name_problems
+from inference_core.study.fsl_mrs import comparability_doubt
 from inference_core.terms.conditions import METABOLITES
 from inference_core.terms.naming import guess_metabolite, guess_mri
 from MRSISuperResLib.scene.guesses import names_of
@@ -30,8 +31,10 @@ def input_doubts(map_node, t1_node, flair_node, metabolite: str) -> list[str]:
         storage = node.GetStorageNode() if node is not None else None
         if storage is not None and storage.GetFileName():
             called = f"{role} '{node.GetName()}'"
-            doubt = place_doubt(Path(storage.GetFileName()), called, _RAS_TO_LPS @ _ijk_to_ras(node))
-            sentences += [doubt] if doubt else []
+            path = Path(storage.GetFileName())
+            found = [place_doubt(path, called, _RAS_TO_LPS @ _ijk_to_ras(node))]
+            found += [comparability_doubt(path)] if role == "map" else []
+            sentences += [doubt for doubt in found if doubt]
     return sentences
 
 

@@ -8,7 +8,7 @@ import SimpleITK as sitk
 from fsl_mrs_results import BASIS, FREQUENCY, true_map, write_results
 
 from inference_core.errors import InputError, InputWarning
-from inference_core.study.fsl_mrs import check_comparable
+from inference_core.study.fsl_mrs import check_comparable, comparability_doubt
 from inference_core.study.map_sources import maps_from_images
 from inference_core.study.unused_maps import unused_images
 from inference_core.study.walker import find_parts_in
@@ -145,4 +145,13 @@ def test_raw_amounts_are_refused_where_nothing_scales_them_back(results, tmp_pat
     write_results(tmp_path / "other", rescaled=False, water=True)
     for name in ("raw", "molality"):
         check_comparable(tmp_path / "other" / "concs" / name / "NAA.nii.gz")
+        assert not comparability_doubt(tmp_path / "other" / "concs" / name / "NAA.nii.gz")
     check_comparable(tmp_path / "NAA.nii.gz")
+    assert not comparability_doubt(tmp_path / "NAA.nii.gz")
+
+
+def test_raw_amounts_without_options_may_not_compare(results):
+    (results / "options.txt").unlink()
+    with pytest.warns(InputWarning, match=r"may hold raw concentrations .* no options.txt beside 'concs' tells"):
+        check_comparable(results / "concs" / "raw" / "NAA.nii.gz")
+    assert "may hold raw" in comparability_doubt(results / "concs" / "raw" / "NAA.nii.gz")
