@@ -6,7 +6,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import SimpleITK as sitk
 
-from inference_core import SuperResolver
+from inference_core import SuperResolver, read_image
 from inference_core.research.evaluation.metrics import high_frequency_energy, psnr
 
 SAMPLE = Path(__file__).parents[1] / "Resources" / "SamplePatient"
@@ -16,9 +16,9 @@ SHARPNESS = (0.0, 0.02, 0.04, 0.06, 0.08, 0.1)
 def main(output: str = "sharpness.png") -> None:
     """Measure one slice of the simulated sample patient, whose truth is known, at six λ."""
     maps, anatomy = SAMPLE / "mrsi", SAMPLE / "anat"
-    low_resolution = sitk.ReadImage(maps / "sub-5014_res-n16_desc-acquired_tCho.nii.gz")
-    truth = sitk.GetArrayFromImage(sitk.ReadImage(maps / "sub-5014_res-high_desc-truth_tCho.nii.gz"))
-    t1, flair = (sitk.ReadImage(anatomy / f"sub-5014_{name}.nii.gz") for name in ("T1w", "FLAIR"))
+    low_resolution = read_image(maps / "sub-5014_res-n16_desc-acquired_tCho.nii.gz")
+    truth = sitk.GetArrayFromImage(read_image(maps / "sub-5014_res-high_desc-truth_tCho.nii.gz"))
+    t1, flair = (read_image(anatomy / f"sub-5014_{name}.nii.gz") for name in ("T1w", "FLAIR"))
 
     resolver = SuperResolver.load(device="cpu")
     prepared = resolver.prepare(low_resolution, t1, flair)  # once for all λ

@@ -6,16 +6,16 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import SimpleITK as sitk
 
-from inference_core import SuperResolver
+from inference_core import SuperResolver, read_image
 
 SAMPLE = Path(__file__).parents[1] / "Resources" / "SamplePatient"
 
 
 def main(output: str = "super_resolve.png") -> None:
     """Super-resolve the sample patient's tCho, and write the picture."""
-    low_resolution = sitk.ReadImage(SAMPLE / "mrsi" / "sub-5014_res-n16_desc-acquired_tCho.nii.gz")
-    t1 = sitk.ReadImage(SAMPLE / "anat" / "sub-5014_T1w.nii.gz")
-    flair = sitk.ReadImage(SAMPLE / "anat" / "sub-5014_FLAIR.nii.gz")
+    low_resolution = read_image(SAMPLE / "mrsi" / "sub-5014_res-n16_desc-acquired_tCho.nii.gz")
+    t1 = read_image(SAMPLE / "anat" / "sub-5014_T1w.nii.gz")
+    flair = read_image(SAMPLE / "anat" / "sub-5014_FLAIR.nii.gz")
 
     resolver = SuperResolver.load(device="cpu")
     result = resolver(low_resolution, t1, flair, metabolite="tCho", sharpness=0.02)
