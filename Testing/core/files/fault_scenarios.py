@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 from fault_injection import Scenario
 
+from inference_core.networks.weights_io import DEFAULT_WEIGHTS
+
 _IMAGES = ("--t1", "{in}/T1.nii.gz", "--flair", "{in}/FLAIR.nii.gz", "--device", "cpu")
 _PREDICT = ("predict", "--map", "{in}/NAA.nii.gz", *_IMAGES)
 _PATIENT = ("--maps", "{in}/NAA.nii.gz", *_IMAGES, "--labels", "{in}/labels.nii.gz", "--ratios")
@@ -12,6 +14,11 @@ _BATCH = ("batch", "{in}/study", "{out}/results", "--device", "cpu")
 _PHANTOM = ("phantom", "--output", "{out}/study", "--n", "16", "--slices", "1")
 _TRAIN = ("train", "--output", "{out}/run", "--simulated", "1", "--slices", "1", "--validation", "0", "--device", "cpu")
 _TRAIN += ("--batch-size", "1", "--no-adversarial", "--network", "unconditioned", "--checkpoint-every", "1", "--steps")
+_RECIPE = ("train", "--recipe", "{in}/tiny.toml", "--output", "{out}/run", "--device", "cpu", "--checkpoint-every", "1")
+_REPRODUCE = ("reproduce", "--output", "{out}/run", "--simulated", "5", "--slices", "1", "--budget", "1s", "--device")
+_REPRODUCE += ("cpu", "--methods", "unconditioned", "--weights", str(DEFAULT_WEIGHTS))
+# What takes time says so.
+_TIMES = (".pt", "report.html", "seconds.json")
 _EVENTS = ("tfevents", "losses.jsonl")
 _REPORT = ("report", *_PATIENT, "--browser", "{in}/browser.sh")
 
@@ -65,7 +72,45 @@ SCENARIOS = (
     Scenario("demo", ("demo", "--output", "{out}/demo", "--device", "cpu")),
     Scenario("train", (*_TRAIN, "2", "--cache", "{out}/slices"), changing=(".pt",), logs=_EVENTS),
     Scenario("train on", (*_TRAIN, "2"), (*_TRAIN, "1"), changing=(".pt", ".safetensors"), logs=_EVENTS),
+    Scenario("recipe", _RECIPE, changing=(".pt",), logs=_EVENTS),
+    Scenario("recipe stopped", (*_RECIPE, "--for", "1h"), changing=("part-",), logs=_EVENTS),
+    Scenario("recipe on", _RECIPE, (*_RECIPE, "--for", "1h"), changing=(".pt", "part-"), logs=_EVENTS),
+    Scenario("reproduce", _REPRODUCE, changing=_TIMES, logs=_EVENTS),
+    Scenario("reproduce stopped", (*_REPRODUCE, "--for", "1h"), changing=("part-",), logs=_EVENTS),
+    Scenario("reproduce on", _REPRODUCE, (*_REPRODUCE, "--for", "1h"), changing=(*_TIMES, "part-"), logs=_EVENTS),
+    Scenario("validate", ("validate", "{in}/study", "{out}/checked", "--device", "cpu")),
+    Scenario(
+        "validate again",
+        ("validate", "{in}/study", "{out}/checked", "--device", "cpu"),
+        ("validate", "{in}/study", "{out}/checked", "--device", "cpu", "--sharpness", "0.05"),
+    ),
 )
+
+#: Two trainings of unconditioned networks on one slice.
+_TINY = """
+version = 1
+
+[patients]
+count = 1
+slices = 1
+
+[training]
+network = "unconditioned"
+adversarial = false
+batch_size = 1
+
+[[stages]]
+name = "first"
+
+[stages.training]
+steps = 2
+
+[[stages]]
+name = "second"
+
+[stages.training]
+steps = 2
+"""
 
 
 def make_inputs(folder: Path) -> None:
@@ -95,6 +140,7 @@ def make_inputs(folder: Path) -> None:
             sitk.WriteImage(one, str(patient / f"{name}.nii.gz"))
     for name, one in (("T1", t1), ("FLAIR", flair), ("NAA", map_), ("labels", labels)):
         sitk.WriteImage(one, str(folder / f"{name}.nii.gz"))
+    (folder / "tiny.toml").write_text(_TINY)
     # Prints what any browser would, as slowly.
     browser = folder / "browser.sh"
     browser.write_text(

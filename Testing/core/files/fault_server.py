@@ -9,8 +9,10 @@ import ctypes
 import datetime
 import functools
 import gc
+import hashlib
 import importlib
 import io
+import itertools
 import json
 import os
 import pickle
@@ -19,7 +21,15 @@ import sys
 import time
 from pathlib import Path
 
-COMMANDS = [f"inference_core.commands.{name}" for name in ("batch", "demo", "predict", "prepare", "regions", "train")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+COMMANDS = [
+    f"inference_core.commands.{name}"
+    for name in ("batch", "demo", "predict", "prepare", "regions", "reproduce", "train", "train_recipe", "validate")
+]
+#: What commands import when they run, loaded once.
+_LATE = ["batch.validation", "batch.validation_figure", "report.report", "research.training.trainer"]
+_LATE += ["research.reproduction.jobs", "research.reproduction.report"]
 
 
 class Kept:
@@ -28,10 +38,11 @@ class Kept:
     def __init__(self, folder: Path):
         self.folder, self.scenario, self.calls = folder, "", {}
 
-    def call(self, name, function):
-        """What `function` gives, or gave the last time."""
-        number = self.calls[name] = self.calls.get(name, 0) + 1
-        path = self.folder / f"{self.scenario}-{name}-{number}.pickle"
+    def call(self, name, function, key=None):
+        """What `function` gives, or gave the last time; `key` tells calls apart whose order a fault may change."""
+        if key is None:
+            key = self.calls[name] = self.calls.get(name, 0) + 1
+        path = self.folder / f"{self.scenario}-{name}-{key}.pickle"
         if path.exists():
             return pickle.loads(path.read_bytes())
         value = function()
@@ -51,14 +62,19 @@ class Kept:
     def draw_late(self, owner, name):
         """Let a function make figures that are drawn when they are first saved."""
         real = getattr(owner, name)
-        setattr(owner, name, lambda *arguments, **options: LateFigure(self, lambda: real(*arguments, **options)))
+
+        def late(*arguments, **options):
+            number = self.calls[name] = self.calls.get(name, 0) + 1
+            return LateFigure(self, f"{name}-{number}", lambda: real(*arguments, **options))
+
+        setattr(owner, name, late)
 
 
 class LateFigure:
-    """A figure that is drawn when it is saved, and only the first time."""
+    """A figure that is drawn when it is saved, and only the first time in each format."""
 
-    def __init__(self, kept, draw):
-        self.kept, self.draw = kept, draw
+    def __init__(self, kept, name, draw):
+        self.kept, self.name, self.draw = kept, name, draw
 
     def savefig(self, buffer, **options):
         """As matplotlib's."""
@@ -68,7 +84,53 @@ class LateFigure:
             self.draw().savefig(drawn, **options)
             return drawn.getvalue()
 
-        buffer.write(self.kept.call("savefig", save))
+        buffer.write(self.kept.call("savefig", save, f"{self.name}-{options.get('format', 'png')}"))
+
+
+def quick_samples(resolver, patient, resolutions, sharpnesses):
+    """Voxels to calibrate on, drawn at random instead of from maps of all metabolites."""
+    import numpy as np
+
+    from inference_core.inference.uncertainty.calibration import EVIDENCE
+    from inference_core.research.calibration.samples import REGIONS, Samples
+    from inference_core.terms.conditions import METABOLITES
+
+    rng = np.random.default_rng(patient.seed)
+    count = 40 * len(METABOLITES) * len(REGIONS)
+    evidence = rng.uniform(0.05, 1, (count, len(EVIDENCE)))
+    return Samples(
+        evidence=evidence,
+        error=rng.normal(0, evidence.mean(axis=1)),
+        metabolite=np.arange(count) % len(METABOLITES),
+        n=rng.choice(resolutions, count),
+        sharpness=rng.choice(sharpnesses, count),
+        region=np.arange(count) // len(METABOLITES) % len(REGIONS),
+        weight=np.ones(count),
+    )
+
+
+def quick_scores(methods, slices, resolutions, **options):
+    """Scores at random instead of those of hundreds of maps."""
+    import numpy as np
+
+    from inference_core.research.evaluation.comparison import Score
+    from inference_core.terms.conditions import METABOLITES
+
+    rng = np.random.default_rng(0)
+    cases = itertools.product(methods, resolutions, METABOLITES, range(len(slices)))
+    return [Score(*case, *rng.uniform(0.5, 0.9, 3).tolist()) for case in cases]
+
+
+def quick_lesions(patient):
+    """Lesions to go with random slices."""
+    import numpy as np
+
+    from inference_core.research.data.simulated import Lesions
+    from inference_core.terms.conditions import METABOLITES
+
+    rng = np.random.default_rng(patient.seed)
+    silent = rng.integers(-1, 2, (len(METABOLITES), patient.count, 64, 64))
+    return Lesions(rng.random((patient.count, 64, 64)) < 0.1, silent)
 
 
 class FixedClock(datetime.datetime):
@@ -85,36 +147,44 @@ def shorten(kept: Kept) -> None:
     import numpy as np
     import torch
     import tqdm
+    from training_samples import random_slices
 
-    import inference_core.report.report
+    from inference_core.batch import validation_figure
     from inference_core.commands import benchmark, calibrate
+    from inference_core.commands.pieces import Deadline
+    from inference_core.inference.examination import Examination
     from inference_core.inference.super_resolver import SuperResolver
     from inference_core.preparation import quality_report
-    from inference_core.research.calibration import samples
+    from inference_core.report import report
+    from inference_core.research.calibration import fit, samples
     from inference_core.research.data.simulated import SimulatedSlices
     from inference_core.research.evaluation import comparison, detail_scores, figures
     from inference_core.research.phantom.patient import SimulatedPatient, simulate_patient
 
-    for module in (*COMMANDS, "inference_core.research.training.trainer"):
-        importlib.import_module(module)
     torch.set_num_threads(1)
     matplotlib.rcParams["svg.hashsalt"] = "the same each time"
     tqdm.tqdm.monitor_interval = 0
-    inference_core.report.report.datetime = FixedClock
+    # Patients are made in this process, where what is written is seen.
+    os.cpu_count = lambda: 1
+    report.datetime = FixedClock
     resolver = SuperResolver.load(None, "cpu")
     load = SuperResolver.load
     SuperResolver.load = lambda *given, **named: resolver if given[:1] in ((), (None,)) else load(*given, **named)
     SimulatedPatient.mri = lambda self, contrast, grid, stream: np.zeros(grid.size[::-1], np.float32)
     for owner, name in (
         (SimulatedPatient, "middle_slices"),
-        (SimulatedSlices, "slices"),
-        (SimulatedSlices, "lesions"),
-        (samples, "sample_patient"),
+        (Examination, "self_check"),
+        (fit, "fit_coefficients"),
+        (validation_figure, "validation_figure"),
         (detail_scores, "detail_scores"),
         (benchmark, "_measure"),
         (resolver, "super_resolve"),
     ):
         kept.keep(owner, name)
+    samples.sample_patient, SimulatedSlices.lesions = quick_samples, quick_lesions
+    SimulatedSlices.slices = lambda patient: random_slices(patient.count, patient.seed)
+    # Time ends after the first step of a training, and after a reproduction's first job.
+    Deadline.passed, Deadline.bounding = Deadline.__bool__, lambda self, items, doing: items
     # The templates, which all patients are made from.
     simulate_patient(3)
     # Which of them are measured on makes no difference to what is written.
@@ -129,12 +199,26 @@ def shorten(kept: Kept) -> None:
             scores = compare(methods, *rest, **options)
             return scores, {name: (one.maps, one.seconds) for name, one in methods.items() if hasattr(one, "maps")}
 
-        scores, counts = kept.call("compare", run)
+        key = hashlib.sha256(repr((sorted(methods), rest[1:], list(map(str, options)))).encode()).hexdigest()[:16]
+        scores, counts = kept.call("compare", run, key)
         for name, (maps, seconds) in counts.items():
             methods[name].maps, methods[name].seconds = maps, seconds
         return scores
 
     comparison.compare = compare_once
+    for module in (*COMMANDS, *(f"inference_core.{name}" for name in _LATE)):
+        importlib.import_module(module)
+    from inference_core.research.reproduction import figures as paper_figures
+    from inference_core.research.reproduction import measuring, training
+    from inference_core.research.reproduction.study import Study
+
+    Study.out_of_time = lambda study: study.until is not None and study.result("untrained", 0).exists()
+    # A step takes a second, so that the budget is one step.
+    training.measure_step = lambda study, method, slices, folder: 1.0
+    measuring.compare, measuring.SHARPNESSES, measuring._FEW_RESOLUTIONS = quick_scores, (0.0, 0.1), (16,)
+    kept.keep(measuring, "example_maps")
+    for name in ("conditions_figure", "comparison_figure", "sharpness_figure", "details_figure"):
+        kept.draw_late(paper_figures, name)
 
 
 def child(request, kept: Kept, faults) -> None:
