@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_CORE = Path(__file__).resolve().parents[1] / "core"
-sys.path[:0] = [str(_CORE), str(_CORE / "files")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "core"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "core" / "files"))
 
 from fault_injection import _contents, _has_its_form, _names, _signatures
 from fault_scenarios import make_inputs
@@ -192,6 +192,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kinds", nargs="+", default=["ext4", "tmpfs", "quota", "limit"])
     parser.add_argument("--commands", nargs="+", default=list(COMMANDS))
+    parser.add_argument(
+        "--shares", nargs="+", type=float, default=SHARES, help="of the room that is needed (0 0.3 0.8)"
+    )
     arguments = parser.parse_args()
     problems = 0
     with tempfile.TemporaryDirectory() as folder:
@@ -216,7 +219,7 @@ def main() -> int:
                     assert status == 0, text
                     whole = set(_contents(disk.out))
                     needed = max(_used(disk.out) - start, _used(disk.out) if earlier else 0)
-                    for share in SHARES:
+                    for share in arguments.shares:
                         disk.leave(None)
                         for one in disk.out.iterdir():
                             shutil.rmtree(one) if one.is_dir() else one.unlink()

@@ -18,6 +18,7 @@ from inference_core.networks.weights_io import load_weights
 from inference_core.research.data.simulated import SimulatedSlices
 from inference_core.research.recipes.recipe import read_recipe, recipe_names
 from inference_core.research.recipes.table_reading import read_table
+from inference_core.research.training import packing
 from inference_core.research.training.packing import PART, pack, unpack
 from inference_core.terms.duration import parse_duration
 
@@ -254,7 +255,7 @@ def test_a_run_is_packed_into_parts_and_back_bit_for_bit(packed_run):
     unpack(folder)
 
 
-@pytest.mark.parametrize("moment", range(6))
+@pytest.mark.parametrize("moment", range(15))
 def test_a_kill_while_packing_or_unpacking_loses_nothing(moment, packed_run, monkeypatch):
     folder, contents = packed_run
     count = 0
@@ -284,6 +285,44 @@ def test_a_kill_while_packing_or_unpacking_loses_nothing(moment, packed_run, mon
     monkeypatch.undo()
     unpack(folder)
     assert {name: (folder / name).read_bytes() for name in contents} == contents
+
+
+def test_a_kill_while_the_parts_are_removed_leaves_a_run_that_goes_on(packed_run, monkeypatch):
+    folder, contents = packed_run
+    pack(folder)
+
+    class KilledError(BaseException):
+        pass
+
+    def killed(place, **_):
+        if place.exists():
+            (place / "part-1").unlink()
+            raise KilledError
+
+    monkeypatch.setattr(shutil, "rmtree", killed)
+    with pytest.raises(KilledError):
+        unpack(folder)
+    monkeypatch.undo()
+    unpack(folder)
+    assert {name: (folder / name).read_bytes() for name in contents} == contents
+    assert sorted(path.name for path in folder.iterdir()) == ["1-first", "empty", "slices"]
+
+
+@pytest.mark.parametrize("full_at", ["part-2", "part-1"])
+def test_a_full_disk_leaves_the_run_as_it_was_and_no_part(full_at, packed_run, monkeypatch):
+    folder, contents = packed_run
+    write = packing.write_file
+
+    def write_until_full(path, content):
+        if path.name == full_at:
+            raise InputError(f"'{path}' can't be written (No space left on device): check.")
+        write(path, content)
+
+    monkeypatch.setattr(packing, "write_file", write_until_full)
+    with pytest.raises(InputError, match=r"can't be packed .*No space left on device"):
+        pack(folder)
+    assert {name: (folder / name).read_bytes() for name in contents} == contents
+    assert sorted(path.name for path in folder.iterdir()) == ["1-first", "empty", "slices"]
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "changed"])

@@ -2,7 +2,8 @@
 
 Nothing is lost: checkpoints are compressed byte by byte. The leading bytes of floating-point numbers repeat and
 shrink, the others don't and are left as they are. Packing and unpacking replace the folder's files only once all of the
-new ones are complete, so that a kill at any moment leaves a run that goes on.
+new ones are complete, so that a kill at any moment leaves a run that goes on. An error before that leaves the run as it
+was, and no part.
 """
 
 import hashlib
@@ -15,11 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from inference_core.errors import InputError
-from inference_core.files.atomic import write_file
+from inference_core.files.atomic import TEMPORARY_PREFIX, write_file
 
 #: Bytes of a part, at most, and how many parts there should be.
 PART, MOST_PARTS = 16 * 2**20, 8
-_STATE, _NEW = "state", "state.new"
+_STATE, _NEW = "state", "state.partial"
+#: Parts whose files are all back in their places, while they are removed.
+_UNPACKED = f"{TEMPORARY_PREFIX}unpacked"
 #: The part that begins with the index, after its length in so many bytes; it is written last.
 _FIRST, _LENGTH = "part-1", 8
 #: What is not part of a run's state: patients' slices, which can be made again, and TensorBoard's scalars, which the
@@ -74,13 +77,17 @@ def pack(folder: Path) -> int:
     Raises:
         InputError: if the folder can't be written.
     """
-    new, paths = folder / _NEW, list(_files(folder))
+    new = folder / _NEW
     entries, packed = [], bytearray()
-    for path in paths:
-        lengths, parts = _compressed(path.read_bytes())
-        entries.append({"path": path.relative_to(folder).as_posix(), "lengths": lengths})
-        for part in parts:
-            packed += part
+    try:
+        paths = list(_files(folder))
+        for path in paths:
+            lengths, parts = _compressed(path.read_bytes())
+            entries.append({"path": path.relative_to(folder).as_posix(), "lengths": lengths})
+            for part in parts:
+                packed += part
+    except OSError as error:
+        raise InputError(f"The run '{folder}' can't be read ({error}): check the disk.") from error
     index = {"sha256": hashlib.sha256(packed).hexdigest(), "files": entries}
     header = json.dumps(index).encode()
     whole = len(header).to_bytes(_LENGTH, "big") + header + packed
@@ -90,12 +97,21 @@ def pack(folder: Path) -> int:
         new.mkdir()
         for number, start in reversed([*enumerate(starts, start=1)]):
             write_file(new / f"part-{number}", whole[start : start + PART])
+    except (OSError, InputError) as error:
+        # The run's own files are all there still.
+        shutil.rmtree(new, ignore_errors=True)
+        raise _cannot_pack(folder, error) from error
+    try:
         for path in paths:
             path.unlink()
         new.rename(folder / _STATE)
     except OSError as error:
-        raise InputError(f"The run '{folder}' can't be packed ({error}): check the folder's free space.") from error
+        raise _cannot_pack(folder, error) from error
     return len(starts)
+
+
+def _cannot_pack(folder: Path, error: Exception) -> InputError:
+    return InputError(f"The run '{folder}' can't be packed ({error}): check the folder's free space.")
 
 
 def _read(state: Path) -> tuple[list[dict], bytes]:
@@ -120,7 +136,8 @@ def unpack(folder: Path) -> None:
     Raises:
         InputError: if parts are missing or damaged, or the folder can't be written.
     """
-    state, new = folder / _STATE, folder / _NEW
+    state, new, unpacked = (folder / name for name in (_STATE, _NEW, _UNPACKED))
+    shutil.rmtree(unpacked, ignore_errors=True)
     if not state.exists() and (new / _FIRST).exists():
         # A kill between the parts' completion and their last step: files may be gone already.
         new.rename(state)
@@ -136,6 +153,8 @@ def unpack(folder: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_file(path, _expanded(entry["lengths"], packed[start : start + size]))
             start += size
-        shutil.rmtree(state)
+        # In one step, so that a kill leaves no parts that look damaged.
+        state.rename(unpacked)
+        shutil.rmtree(unpacked)
     except OSError as error:
         raise InputError(f"The run '{folder}' can't be unpacked ({error}): check the folder's free space.") from error
