@@ -61,7 +61,10 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"{output}: {len(outcomes) - len(failed)} of {len(outcomes)} patients prepared")
     for one in failed:
         print(f"Not prepared: {one.name}: {one.failure}")
-    return 1 if failed else 0
+    unreported = [one for one in outcomes if one.unreported]
+    for one in unreported:
+        print(f"Failed: {one.name} is prepared, but {one.unreported}")
+    return 1 if failed or unreported else 0
 
 
 def _settings(arguments: argparse.Namespace):

@@ -3,6 +3,8 @@
 import errno
 import gzip
 import json
+import os
+import tempfile
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,10 +104,24 @@ def write_result(image: "sitk.Image", path: str | Path, sidecar: dict[str, Any])
         try:
             sitk.WriteImage(image, str(temporary_image))
         except RuntimeError as error:
-            raise cannot_write(path, error) from error
+            # ITK names the temporary file, and not what the disk answered.
+            size = sitk.GetArrayViewFromImage(image).nbytes
+            raise cannot_write(path, _disk_error(path.parent, size) or error) from error
         _check_written(temporary_image, image)
         write_verified(temporary_sidecar, text)
     return sidecar_path(path)
+
+
+def _disk_error(folder: Path, size: int) -> OSError | None:
+    """What the disk answers to so many bytes in a folder; None if it takes them."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(size))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error
+    return None
 
 
 def _check_written(path: Path, image: "sitk.Image") -> None:

@@ -23,12 +23,14 @@ class Outcome:
         failure: why it was not prepared; "" if it was.
         warnings: what was warned of.
         unused: sentences on files that look like maps and were not used.
+        unreported: why a patient who was prepared has no quality report, where the disk did not take it; otherwise "".
     """
 
     name: str
     failure: str
     warnings: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
+    unreported: str = ""
 
 
 def prepare_study(
@@ -70,8 +72,12 @@ def prepare_study(
             outcomes.append(Outcome(parts.name, _reason(error) + earlier, _refused(error, parts, output), unused))
         else:
             stayed = (carried_sentence(output / parts.place, carried),) if carried else ()
-            warned = (*prepared.warnings, *stayed, *_reported(prepared, settings, output, study))
-            outcomes.append(Outcome(parts.name, "", warned, tuple(prepared.unused_sentences())))
+            try:
+                report, unreported = _reported(prepared, settings, output, study), ""
+            except (InputError, OSError) as error:
+                report, unreported = (), f"there is no quality report: {error}"
+            warned = (*prepared.warnings, *stayed, *report)
+            outcomes.append(Outcome(parts.name, "", warned, tuple(prepared.unused_sentences()), unreported))
         for line in outcomes[-1].warnings:
             progress(f"{head}: warning: {line}")
         for line in outcomes[-1].unused:
@@ -92,7 +98,11 @@ def _check_apart(parts: PatientParts, settings: PreparationSettings, output: Pat
 def _reported(
     prepared: PreparedPatient, settings: PreparationSettings, output: Path, study: Path | None
 ) -> tuple[str, ...]:
-    """Write a patient's quality report; a warning if it can't be, since what it is about is complete."""
+    """Write a patient's quality report; a warning if its packages are missing.
+
+    Raises:
+        InputError, OSError: if it can't be written.
+    """
 
     def write() -> None:
         from inference_core.preparation.quality_report import write_quality_report
@@ -114,17 +124,19 @@ def _refused(error: Exception, parts: PatientParts, output: Path) -> tuple[str, 
 
         write_refusal(output, parts.place, parts.name, error)
 
-    return _warned(write)
+    try:
+        return _warned(write)
+    except (InputError, OSError) as problem:
+        # The patient has failed already.
+        return (f"There is no quality report: {problem}",)
 
 
 def _warned(write: Callable[[], None]) -> tuple[str, ...]:
-    """What stood in the way of a report, if anything did."""
+    """A warning if packages that a report needs are missing."""
     try:
         write()
     except ImportError as error:
         return (f"There is no quality report ({error}): install mrsi-superres[prepare].",)
-    except (InputError, OSError) as error:
-        return (f"There is no quality report: {error}",)
     return ()
 
 

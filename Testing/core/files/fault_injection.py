@@ -58,7 +58,6 @@ class Scenario:
         before: a command whose outputs it finds in place; none if empty.
         changing: parts of the names of files that differ from run to run, which are only checked for their form.
         logs: parts of the names of files that are appended to, whose last record may be cut.
-        optional: parts of the names of files that may be missing if a warning says so.
     """
 
     name: str
@@ -66,7 +65,6 @@ class Scenario:
     before: tuple[str, ...] = ()
     changing: tuple[str, ...] = ()
     logs: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
 
 
 @dataclass
@@ -243,8 +241,6 @@ class Campaign:
                 yield f"status {status} instead of a kill"
             return
         wrong = self._differing(scenario, expected)
-        if "warning: " in text.casefold():
-            wrong = [name for name in wrong if not _is_one_of(name, scenario.optional)]
         if status == 0 and wrong:
             yield f"status 0, but {', '.join(wrong[:3])} not as it should be"
         if status != 0:

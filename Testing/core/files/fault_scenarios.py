@@ -49,12 +49,11 @@ SCENARIOS = (
         (*_BATCH[:1], "{in}/earlier", *_BATCH[2:], "--jobs", "1"),
         changing=("batch.tsv",),
     ),
-    Scenario("prepare", ("prepare", "{in}/study", "{out}/prepared", "--no-registration"), optional=(".html",)),
+    Scenario("prepare", ("prepare", "{in}/study", "{out}/prepared", "--no-registration")),
     Scenario(
         "prepare again",
         ("prepare", "{in}/study", "{out}/prepared", "--no-registration"),
         ("prepare", "{in}/earlier", "{out}/prepared", "--no-registration"),
-        optional=(".html",),
     ),
     Scenario("phantom", (*_PHANTOM, "--first-seed", "3")),
     Scenario("phantom beside another", (*_PHANTOM, "--first-seed", "3"), (*_PHANTOM, "--first-seed", "4")),

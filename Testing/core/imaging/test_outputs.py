@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +92,23 @@ def test_failure_leaves_nothing_half_written(tmp_path, monkeypatch, culprit):
         write_result(IMAGE, path, {"version": 2})
     assert "\n" not in str(error.value)
     assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
+
+
+def test_what_the_disk_answers_is_told_where_itk_tells_a_temporary_name(tmp_path, monkeypatch):
+    """As over a quota of btrfs."""
+
+    def refuse(image, name):
+        raise RuntimeError(f"ITK ERROR: NiftiImageIO(0x5617325a7300): failed to write image: {name}")
+
+    def over_quota(descriptor):
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    monkeypatch.setattr(sitk, "WriteImage", refuse)
+    monkeypatch.setattr(writing.os, "fsync", over_quota)
+    path = tmp_path / "x.nii.gz"
+    with pytest.raises(InputError, match=rf"^'{path}' can't be written \({os.strerror(errno.EDQUOT)}\): check"):
+        write_result(IMAGE, path, {})
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_sidecar_that_is_no_json_writes_nothing(tmp_path):

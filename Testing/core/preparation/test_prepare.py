@@ -323,12 +323,14 @@ def test_each_patient_has_a_quality_report(prepared):
         assert "data:image/png;base64," in page
 
 
-def test_a_report_that_can_not_be_written_is_a_warning(study, prepared, tmp_path, capsys):
+def test_a_report_that_can_not_be_written_is_no_success(study, prepared, tmp_path, capsys):
     shutil.copytree(study / "P 02", tmp_path / "study" / "c")
     (tmp_path / "out" / "sub-c.html").mkdir(parents=True)
     shutil.copy(prepared / "dataset_description.json", tmp_path / "out")
-    assert main(["prepare", str(tmp_path / "study"), str(tmp_path / "out"), "--no-registration"]) == 0
-    assert "warning: There is no quality report" in capsys.readouterr().out
+    assert main(["prepare", str(tmp_path / "study"), str(tmp_path / "out"), "--no-registration"]) == 1
+    output = capsys.readouterr().out
+    assert "1 of 1 patients prepared" in output
+    assert "Failed: c is prepared, but there is no quality report: " in output
 
 
 def test_images_that_can_not_be_registered_are_shown(patient, tmp_path, capsys):
