@@ -8,7 +8,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import SimpleITK as sitk
 
-from inference_core.batch import run_batch
+from inference_core.batch import BatchRequest, run_batch
 
 SAMPLE = Path(__file__).parents[1] / "Resources" / "SamplePatient"
 
@@ -23,7 +23,7 @@ def main(output: str = "whole_study.png") -> None:
             source = SAMPLE / "mrsi" / f"sub-5014_res-n16_desc-acquired_{metabolite}.nii.gz"
             shutil.copy(source, study / "sub-5014" / "mrsi" / f"sub-5014_{metabolite}.nii.gz")
 
-        rows = run_batch(study, results, sharpness=[0.02])
+        rows = run_batch(BatchRequest(study, results, sharpness=[0.02]))
         figure, axes = plt.subplots(1, len(rows), figsize=(3 * len(rows), 3), layout="constrained")
         for axis, row in zip(axes, rows, strict=True):
             print(f"{row.patient} {row.metabolite} λ = {row.sharpness}: {row.status}, {Path(row.output).name}")

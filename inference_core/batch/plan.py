@@ -6,6 +6,7 @@ from pathlib import Path
 
 from inference_core.batch.outputs import describe_dataset, output_name, uncertainty_path, write_table
 from inference_core.batch.ratios import ratio_tasks
+from inference_core.batch.request import BatchRequest
 from inference_core.batch.task import BatchRow, Task
 from inference_core.errors import InputError
 from inference_core.files.folders import make_folder
@@ -57,49 +58,23 @@ class BatchPlan:
         write_table(self.table, columns, ([getattr(row, column) for column in columns] for row in relative))
 
 
-def plan_batch(
-    study: str | Path,
-    output: str | Path,
-    sharpness: Sequence[float] | float = (0.0,),
-    participants: Sequence[str] = (),
-    metabolites: Sequence[str] = (),
-    ratios: Sequence[str] | None = None,
-    reference: str | None = None,
-    mirror: bool = False,
-    uncertainty: bool = False,
-    self_check: bool = True,
-) -> BatchPlan:
+def plan_batch(request: BatchRequest) -> BatchPlan:
     """Find the patients, and make the output folder.
-
-    Args:
-        study: folder of patients, see `find_patients`.
-        output: folder for the results, made if only its last part is missing.
-        sharpness: values of lambda, 0 to 0.1, or a single one.
-        participants: labels of those to take, "01" or "sub-01"; all if empty. Their table is named for them, so that
-            an array of jobs writes a table each.
-        metabolites: those to take, by any of their names; all if empty.
-        ratios: those to make, too, such as "tCho/NAA", of all maps; the usual ones that the maps allow if empty, none
-            if None.
-        reference: give those in multiples of their median in the "brain", or in a label image, which this pattern finds
-            in each patient's folder, such as `anat/*_dseg.nii.gz`.
-        mirror: whether the same place on the brain's other side is meant instead.
-        uncertainty: whether each result has its uncertainty beside it.
-        self_check: whether each map is checked against its own measurement.
 
     Raises:
         InputError: for a study without patients, participants that it has not, an output folder that can't be written
             or that holds input, unknown metabolites, what is no ratio, a reference without
             ratios or without a meaning, and sharpness outside its range.
     """
-    study, output = Path(study), Path(output)
-    wanted = [sharpness] if isinstance(sharpness, (int, float, str)) else sharpness
-    values = list(dict.fromkeys(check_sharpness(value) for value in wanted))
+    study, output = Path(request.study), Path(request.output)
+    given = request.sharpness
+    values = list(dict.fromkeys(map(check_sharpness, [given] if isinstance(given, (int, float, str)) else given)))
     if not values:
         raise InputError("There is no sharpness to super-resolve at: give at least one value from 0 to 0.1.")
-    wanted_ratios = [Ratio.parse(text) for text in ratios or ()]
-    tissue = parse_reference(reference, mirror, ratios is not None)
-    names = {resolve_metabolite(name) for name in metabolites}
-    labels = list(dict.fromkeys(label.removeprefix("sub-") for label in participants))
+    wanted_ratios = [Ratio.parse(text) for text in request.ratios or ()]
+    tissue = parse_reference(request.reference, request.mirror, request.ratios is not None)
+    names = {resolve_metabolite(name) for name in request.metabolites}
+    labels = list(dict.fromkeys(label.removeprefix("sub-") for label in request.participants))
     patients = find_patients(study)
     inputs = {study.resolve()} | {
         folder.resolve()
@@ -109,12 +84,10 @@ def plan_batch(
     if output.resolve() in inputs:
         raise InputError(f"The output folder '{output}' is the study's folder or a patient's: choose another.")
     tasks = _tasks(patients, output, values, names)
-    if ratios is not None:
+    if request.ratios is not None:
         tasks = [[*own, *ratio_tasks(own[0].patient, output, values, wanted_ratios, tissue)] for own in tasks]
-    if uncertainty:
-        tasks = [[replace(task, uncertainty=True) for task in own] for own in tasks]
-    if not self_check:
-        tasks = [[replace(task, self_check=False) for task in own] for own in tasks]
+    extras = {"uncertainty": request.uncertainty, "self_check": request.self_check}
+    tasks = [[replace(task, **extras) for task in own] for own in tasks]
     if labels:
         tasks = _of_participants(tasks, labels, study)
     _check_outputs(tasks, patients)

@@ -65,6 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Super-resolve all, and say at the end what failed, and why."""
     from inference_core.batch.plan import plan_batch
     from inference_core.batch.processes import Recipe, load_resolver, run_here, run_on_cluster
+    from inference_core.batch.request import BatchRequest
     from inference_core.errors import InputError
     from inference_core.inference.result_calibration import result_calibration
 
@@ -73,19 +74,19 @@ def run(arguments: argparse.Namespace) -> int:
     weights = arguments.weights and arguments.weights.resolve()
     recipe = Recipe(weights, arguments.device, arguments.runtime, arguments.detail, arguments.consistency)
     # Other processes, on other machines, may have another working directory.
-    study, output = arguments.study.absolute(), arguments.output.absolute()
-    plan = plan_batch(
-        study,
-        output,
-        arguments.sharpness,
-        arguments.participant_label,
-        arguments.metabolite,
-        arguments.ratios,
-        arguments.reference,
-        arguments.mirror,
-        arguments.uncertainty,
-        not arguments.no_self_check,
+    request = BatchRequest(
+        arguments.study.absolute(),
+        arguments.output.absolute(),
+        sharpness=arguments.sharpness,
+        participants=arguments.participant_label,
+        metabolites=arguments.metabolite,
+        ratios=arguments.ratios,
+        reference=arguments.reference,
+        mirror=arguments.mirror,
+        uncertainty=arguments.uncertainty,
+        self_check=not arguments.no_self_check,
     )
+    plan = plan_batch(request)
     rows = []
 
     def done(of_patient: list) -> None:
@@ -99,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             # Refuses weights and devices before any process starts.
             resolver = load_resolver(recipe)
-            result_calibration(resolver, arguments.uncertainty)
+            result_calibration(resolver, request.uncertainty)
             print(f"Device: {resolver.device} ({resolver.device_reason})", flush=True)
             jobs = arguments.jobs or _usual_jobs(resolver.device)
             if jobs == 1:

@@ -1,10 +1,10 @@
 """Super-resolving a folder of patients from the Python console; the work itself is `inference_core.batch`'s."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
 from slicer.i18n import tr as _
 
+from inference_core.batch.request import BatchRequest
 from inference_core.errors import InputError
 from MRSISuperResLib.compute.computation import Computation
 from MRSISuperResLib.compute.requests import Model
@@ -31,13 +31,10 @@ def parse_sharpness(text: str) -> list[float]:
 
 def run_folder(
     computation: Computation,
-    study: str | Path,
-    output: str | Path,
-    sharpness: Sequence[float] | float,
+    request: BatchRequest,
     model: Model,
     progress: Callable | None = None,
     cancelled: Callable[[], bool] = lambda: False,
-    **options,
 ) -> list:
     """Super-resolve a folder of patients; to be called on the computing thread.
 
@@ -45,10 +42,10 @@ def run_folder(
 
     Args:
         computation: whose thread this runs on.
-        study, output, sharpness, progress: as of `inference_core.batch.run_batch`.
+        request: what is asked for.
         model: the network.
+        progress: as of `inference_core.batch.run_batch`.
         cancelled: asked between slices.
-        options: as of `inference_core.batch.run_batch`: `ratios`, `reference`, `mirror`, `uncertainty`.
 
     Returns:
         A `BatchRow` for each output.
@@ -63,9 +60,7 @@ def run_folder(
         return cancelled()
 
     resolver = computation.cache.resolver(model)
-    return run_batch(
-        study, output, sharpness=sharpness, resolver=resolver, progress=progress, cancelled=between_slices, **options
-    )
+    return run_batch(request, resolver=resolver, progress=progress, cancelled=between_slices)
 
 
 def summary(rows: list) -> str:

@@ -1,9 +1,9 @@
 """What the Python console uses; works without a main window."""
 
-import functools
 from collections.abc import Sequence
 from pathlib import Path
 
+from inference_core.batch.request import BatchRequest
 from inference_core.errors import InputError
 from inference_core.terms.conditions import check_sharpness
 from inference_core.terms.quantity import SEGMENTS, Quantity
@@ -62,10 +62,7 @@ def super_resolve(
     """
     check_packages()
     with given_nodes() as given:
-        map_node, t1_node, flair_node = (
-            given.volume(node, role)
-            for node, role in ((map_node, "metabolite map"), (t1_node, "T1"), (flair_node, "FLAIR"))
-        )
+        map_node, t1_node, flair_node = given.volumes_of_patient(map_node, t1_node, flair_node)
         if reference != BRAIN:
             reference = given.segmentation(reference, 'reference (other than "brain")')
     if metabolite is None:
@@ -139,7 +136,7 @@ def super_resolve_folder(
         weights, device: as of `super_resolve`.
         progress: called with the number of outputs that are through, of all outputs, and the latest row; None to
             print them. Called on another thread: it may not touch Qt or MRML.
-        ratios, reference, mirror, uncertainty: as of `inference_core.batch.run_batch`.
+        ratios, reference, mirror, uncertainty: as of `inference_core.batch.BatchRequest`.
 
     Returns:
         A `BatchRow` for each output, with patient, metabolite, sharpness, n, status, seconds, output, message.
@@ -150,9 +147,10 @@ def super_resolve_folder(
     check_packages()
     computation: Computation = shared_computation()
     model = Model(str(weights), device)
-    options = {"ratios": ratios, "reference": reference, "mirror": mirror, "uncertainty": uncertainty}
-    task = functools.partial(run_folder, progress=progress or _print_progress, **options)
-    rows = computation.run(task, computation, study, output, sharpness, model).result()
+    request = BatchRequest(
+        study, output, sharpness, ratios=ratios, reference=reference, mirror=mirror, uncertainty=uncertainty
+    )
+    rows = computation.run(run_folder, computation, request, model, progress or _print_progress).result()
     print(summary(rows))
     return rows
 

@@ -90,10 +90,7 @@ def measure_regions(
     """
     check_packages()
     with given_nodes() as given:
-        map_node, t1_node, flair_node = (
-            given.volume(node, role)
-            for node, role in ((map_node, "metabolite map"), (t1_node, "T1"), (flair_node, "FLAIR"))
-        )
+        map_node, t1_node, flair_node = given.volumes_of_patient(map_node, t1_node, flair_node)
         segmentation_node = given.segmentation(segmentation_node, "segmentation")
     maps = maps_beside(check_volume_node(map_node, "metabolite map"))
     images = images_of_maps(maps, t1_node, flair_node, maps)

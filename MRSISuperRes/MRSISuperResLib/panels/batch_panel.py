@@ -3,6 +3,7 @@
 import qt
 from slicer.i18n import tr as _
 
+from inference_core.batch.request import BatchRequest
 from inference_core.errors import InputError
 from MRSISuperResLib.compute.batch import parse_sharpness, run_folder, summary, table_node
 from MRSISuperResLib.compute.computation import shared_computation
@@ -65,7 +66,7 @@ class BatchPanel:
             self.ui.batchLabel.text = str(error)
             return
         self._failed, self._stopped = [], False
-        study, output = parameters.batchInput, parameters.batchOutput
+        request = BatchRequest(parameters.batchInput, parameters.batchOutput, sharpness)
         model = Model(parameters.weights, parameters.device)
         computation = shared_computation()
         self.ui.batchLabel.text = _("Looking for patients\u2026")
@@ -74,7 +75,7 @@ class BatchPanel:
         self._work.start(
             computation,
             "The batch",
-            lambda report, cancelled: run_folder(computation, study, output, sharpness, model, report, cancelled),
+            lambda report, cancelled: run_folder(computation, request, model, report, cancelled),
         )
         self.refresh()
 

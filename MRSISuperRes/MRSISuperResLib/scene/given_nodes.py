@@ -40,6 +40,11 @@ class GivenNodes:
             _as_the_core_reads_it(node, Path(given).expanduser(), role)
         return node
 
+    def volumes_of_patient(self, map_node, t1_node, flair_node) -> list:
+        """The volume nodes of a metabolite map, T1 and FLAIR; each as `volume`."""
+        roles = {"metabolite map": map_node, "T1": t1_node, "FLAIR": flair_node}
+        return [self.volume(given, role) for role, given in roles.items()]
+
     def segmentation(self, given, role: str):
         """A segmentation node; as `volume`, of a segmentation or label image."""
         if isinstance(given, str | Path):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from inference_core.batch import find_patients, run_batch
+from inference_core.batch import BatchRequest, find_patients, run_batch
 from inference_core.batch import outputs as batch_outputs
 from inference_core.errors import InputError, InputWarning
 from inference_core.imaging.reading import read_image
@@ -70,7 +70,9 @@ def contents(folder):
 def test_the_sample_patient_has_each_map_done_at_each_sharpness(thin_sample, resolver, tmp_path):
     calls = []
     rows = run_batch(
-        thin_sample, tmp_path / "out", sharpness=[0, 0.02], resolver=resolver, progress=lambda *call: calls.append(call)
+        BatchRequest(thin_sample, tmp_path / "out", sharpness=[0, 0.02]),
+        resolver=resolver,
+        progress=lambda *call: calls.append(call),
     )
     wanted = {(m, s, n) for m in ("NAA", "tCho") for s in (0.0, 0.02) for n in (16, 20)}
     assert {(row.metabolite, row.sharpness, row.n) for row in rows} == wanted
@@ -113,9 +115,9 @@ def test_a_second_run_does_only_what_is_missing(write_patient, resolver, tmp_pat
     study = write_patient(tmp_path / "study" / "one", maps=("tCho.nii.gz", "NAA.nii.gz")).parent
     # Within the study, as many keep their results.
     out = study / "results"
-    assert statuses(run_batch(study, out, resolver=resolver)) == ["done"] * 2
+    assert statuses(run_batch(BatchRequest(study, out), resolver=resolver)) == ["done"] * 2
     before = contents(out)
-    again = run_batch(study, out, resolver=resolver)
+    again = run_batch(BatchRequest(study, out), resolver=resolver)
     assert statuses(again) == ["skipped"] * 2
     assert [row.n for row in again] == [16, 16]
     after = contents(out)
@@ -124,27 +126,27 @@ def test_a_second_run_does_only_what_is_missing(write_patient, resolver, tmp_pat
 
     missing = Path(again[1].output)
     missing.unlink()
-    assert statuses(run_batch(study, out, resolver=resolver)) == ["skipped", "done"]
+    assert statuses(run_batch(BatchRequest(study, out), resolver=resolver)) == ["skipped", "done"]
     missing.write_bytes(missing.read_bytes()[:-100])
-    assert statuses(run_batch(study, out, resolver=resolver)) == ["skipped", "done"]
+    assert statuses(run_batch(BatchRequest(study, out), resolver=resolver)) == ["skipped", "done"]
     missing.with_name(missing.name.replace(".nii.gz", ".json")).write_text("{")
-    assert statuses(run_batch(study, out, resolver=resolver)) == ["skipped", "done"]
+    assert statuses(run_batch(BatchRequest(study, out), resolver=resolver)) == ["skipped", "done"]
     assert {k: v for k, v in contents(out).items() if k != "batch.tsv"} == {
         k: v for k, v in before.items() if k != "batch.tsv"
     }
-    assert statuses(run_batch(study, out, sharpness=[0, 0.1], resolver=resolver)).count("skipped") == 2
-    assert statuses(run_batch(study, study / "elsewhere", resolver=resolver)) == ["done"] * 2
+    assert statuses(run_batch(BatchRequest(study, out, sharpness=[0, 0.1]), resolver=resolver)).count("skipped") == 2
+    assert statuses(run_batch(BatchRequest(study, study / "elsewhere"), resolver=resolver)) == ["done"] * 2
     write_patient(study / "two")
-    assert statuses(run_batch(study, out, resolver=resolver)) == ["skipped", "skipped", "done"]
+    assert statuses(run_batch(BatchRequest(study, out), resolver=resolver)) == ["skipped", "skipped", "done"]
 
 
 def test_what_a_result_depends_on_makes_it_redone(write_patient, resolver, tmp_path, monkeypatch):
     study = write_patient(tmp_path / "study" / "one", maps=("tCho.nii.gz", "NAA.mhd"))
     out = tmp_path / "out"
-    assert statuses(run_batch(study, out, resolver=resolver)) == ["done"] * 2
+    assert statuses(run_batch(BatchRequest(study, out), resolver=resolver)) == ["done"] * 2
     image = sitk.ReadImage(str(study / "tCho.nii.gz"))
     sitk.WriteImage(image * 2, str(study / "tCho.nii.gz"))
-    assert {r.metabolite: r.status for r in run_batch(study, out, resolver=resolver)} == {
+    assert {r.metabolite: r.status for r in run_batch(BatchRequest(study, out), resolver=resolver)} == {
         "NAA": "skipped",
         "tCho": "done",
     }
@@ -152,15 +154,15 @@ def test_what_a_result_depends_on_makes_it_redone(write_patient, resolver, tmp_p
     data = next(p for p in study.iterdir() if p.name.startswith("NAA.") and p.suffix != ".mhd")
     sitk.WriteImage(sitk.ReadImage(str(study / "NAA.mhd")) * 3, str(study / "NAA.mhd"))
     assert data.is_file()
-    assert statuses(run_batch(study, out, resolver=resolver)) == ["done", "skipped"]
+    assert statuses(run_batch(BatchRequest(study, out), resolver=resolver)) == ["done", "skipped"]
     sitk.WriteImage(sitk.ReadImage(str(study / "FLAIR.nii.gz")) + 0.5, str(study / "FLAIR.nii.gz"))
-    assert statuses(run_batch(study, out, resolver=resolver)) == ["done"] * 2
+    assert statuses(run_batch(BatchRequest(study, out), resolver=resolver)) == ["done"] * 2
     monkeypatch.setattr("inference_core.batch.patient.__version__", "9.9")
-    assert statuses(run_batch(study, out, resolver=resolver)) == ["done"] * 2
-    assert statuses(run_batch(study, out, resolver=resolver)) == ["skipped"] * 2
+    assert statuses(run_batch(BatchRequest(study, out), resolver=resolver)) == ["done"] * 2
+    assert statuses(run_batch(BatchRequest(study, out), resolver=resolver)) == ["skipped"] * 2
     other = SuperResolver.load(device="cpu")
     object.__setattr__(other.weights, "sha256", "0" * 64)
-    assert statuses(run_batch(study, out, resolver=other)) == ["done"] * 2
+    assert statuses(run_batch(BatchRequest(study, out), resolver=other)) == ["done"] * 2
 
 
 def test_any_layout_and_format_is_found(write_patient, tmp_path):
@@ -241,7 +243,7 @@ def test_one_patients_failure_does_not_stop_the_others(write_patient, resolver, 
         return whole(prepared, metabolite, *rest, **options)
 
     monkeypatch.setattr(resolver, "super_resolve", explode)
-    rows = run_batch(study, tmp_path / "out", resolver=resolver)
+    rows = run_batch(BatchRequest(study, tmp_path / "out"), resolver=resolver)
     by_place = {(row.patient[0], row.metabolite, row.status): row for row in rows}
     failed = {key[:2]: row.message for key, row in by_place.items() if row.status == "failed"}
     expected = {
@@ -273,9 +275,9 @@ def test_one_patients_failure_does_not_stop_the_others(write_patient, resolver, 
 
 def test_a_result_that_is_no_longer_made_is_mentioned(write_patient, resolver, tmp_path):
     study = write_patient(tmp_path / "one")
-    run_batch(study, tmp_path / "out", resolver=resolver)
+    run_batch(BatchRequest(study, tmp_path / "out"), resolver=resolver)
     (study / "FLAIR.nii.gz").unlink()
-    (row,) = run_batch(study, tmp_path / "out", resolver=resolver)
+    (row,) = run_batch(BatchRequest(study, tmp_path / "out"), resolver=resolver)
     assert row.status == "failed"
     assert row.message.endswith("An earlier result is still there.")
 
@@ -291,7 +293,7 @@ def test_a_folder_that_can_not_be_read_fails_alone(write_patient, resolver, tmp_
         return listed(self)
 
     monkeypatch.setattr(Path, "iterdir", iterdir)
-    rows = run_batch(study, tmp_path / "out", resolver=resolver)
+    rows = run_batch(BatchRequest(study, tmp_path / "out"), resolver=resolver)
     assert [(row.patient, row.status) for row in rows] == [("locked", "failed"), ("open", "done")]
     assert "can't be read (Permission denied): check its permissions." in rows[0].message
 
@@ -301,7 +303,7 @@ def test_warnings_are_in_the_row_also_when_skipped(patient, write_patient, resol
     sitk.WriteImage(patient(size=(6, 6, 1), spacing=(32.0, 32.0, 10.0))[0], str(study / "NAA.nii"))
     with warnings.catch_warnings():
         warnings.simplefilter("error", InputWarning)
-        rows = [run_batch(study, tmp_path / "out", resolver=resolver)[0] for _ in range(2)]
+        rows = [run_batch(BatchRequest(study, tmp_path / "out"), resolver=resolver)[0] for _ in range(2)]
     assert statuses(rows) == ["done", "skipped"]
     assert "outside the trained range" in rows[0].message
     assert rows[0].message == rows[1].message
@@ -319,7 +321,7 @@ def test_inputs_are_prepared_once_a_map_and_mri_read_once_a_patient(write_patien
     monkeypatch.setattr(
         resolver, "prepare", lambda *images, like=None: prepared.append(images) or prepare(*images, like=like)
     )
-    run_batch(study, tmp_path / "out", sharpness=(0, 0.02, 0.05), resolver=resolver)
+    run_batch(BatchRequest(study, tmp_path / "out", sharpness=(0, 0.02, 0.05)), resolver=resolver)
     assert sorted(read) == ["FLAIR", "T1", "map", "map"]
     assert len(prepared) == 2
 
@@ -336,15 +338,18 @@ def test_cancelling_keeps_what_was_done(patient, write_patient, resolver, tmp_pa
         return asked.count(1) == 3
 
     rows = run_batch(
-        study, tmp_path / "out", resolver=resolver, progress=lambda *call: done.append(call), cancelled=cancelled
+        BatchRequest(study, tmp_path / "out"),
+        resolver=resolver,
+        progress=lambda *call: done.append(call),
+        cancelled=cancelled,
     )
     # Asked before the second map, before its network, and after its first batch of slices.
     assert asked.count(1) == 3
     assert statuses(rows) == ["done"]
     assert len((tmp_path / "out" / "batch.tsv").read_text().splitlines()) == 2
     assert [path.name[:5] for path in (tmp_path / "out").rglob("*.nii.gz")] == ["sub-a"]
-    assert statuses(run_batch(study, tmp_path / "out", resolver=resolver)) == ["skipped", "done"]
-    assert run_batch(study, tmp_path / "new", resolver=resolver, cancelled=lambda: True) == []
+    assert statuses(run_batch(BatchRequest(study, tmp_path / "out"), resolver=resolver)) == ["skipped", "done"]
+    assert run_batch(BatchRequest(study, tmp_path / "new"), resolver=resolver, cancelled=lambda: True) == []
 
 
 def test_bad_arguments_are_refused_before_anything_is_written(write_patient, resolver, tmp_path):
@@ -362,14 +367,14 @@ def test_bad_arguments_are_refused_before_anything_is_written(write_patient, res
         ((study, tmp_path / "out"), {"sharpness": []}, "no sharpness"),
     ):
         with pytest.raises(InputError, match=sentence):
-            run_batch(*arguments, resolver=resolver, **options)
+            run_batch(BatchRequest(*arguments, **options), resolver=resolver)
     assert contents(tmp_path) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "study"]
 
 
 def test_a_single_sharpness_may_be_a_number(write_patient, resolver, tmp_path):
     study = write_patient(tmp_path / "one")
-    (row,) = run_batch(study, tmp_path / "out", sharpness=0.03, resolver=resolver)
+    (row,) = run_batch(BatchRequest(study, tmp_path / "out", sharpness=0.03), resolver=resolver)
     assert (row.sharpness, row.status) == (0.03, "done")
 
 
@@ -377,23 +382,23 @@ def test_another_programs_description_stays(write_patient, resolver, tmp_path):
     study, out = write_patient(tmp_path / "study" / "one").parent, tmp_path / "study" / "out"
     out.mkdir()
     (out / "dataset_description.json").write_text('{"Name": "mine"}')
-    run_batch(study, out, resolver=resolver)
+    run_batch(BatchRequest(study, out), resolver=resolver)
     assert (out / "dataset_description.json").read_text() == '{"Name": "mine"}'
     # Results are known by their names then.
-    assert statuses(run_batch(study, out, resolver=resolver)) == ["skipped"]
+    assert statuses(run_batch(BatchRequest(study, out), resolver=resolver)) == ["skipped"]
 
 
 def test_a_table_that_can_not_be_written_is_an_input_error(write_patient, resolver, tmp_path):
     study = write_patient(tmp_path / "study" / "one")
     (tmp_path / "out" / "batch.tsv").mkdir(parents=True)
     with pytest.raises(InputError, match=r"batch\.tsv' can't be written"):
-        run_batch(study, tmp_path / "out", resolver=resolver)
+        run_batch(BatchRequest(study, tmp_path / "out"), resolver=resolver)
 
 
 def test_without_a_resolver_the_default_weights_are_used(write_patient, resolver, tmp_path, monkeypatch):
     study = write_patient(tmp_path / "one")
     monkeypatch.setattr(SuperResolver, "load", classmethod(lambda cls: resolver))
-    (row,) = run_batch(study, tmp_path / "out")
+    (row,) = run_batch(BatchRequest(study, tmp_path / "out"))
     assert row.status == "done"
 
 
@@ -404,8 +409,8 @@ def test_the_module_imports_without_torch():
 
 def test_ratios_and_uncertainties_lie_beside_the_results(write_patient, resolver, tmp_path):
     study = write_patient(tmp_path / "study" / "one", maps=("tCho.nii", "NAA.nii")).parent
-    options = {"ratios": ["tCho/NAA", "Gln/Glu"], "uncertainty": True, "resolver": resolver}
-    rows = run_batch(study, tmp_path / "out", **options)
+    options = {"ratios": ["tCho/NAA", "Gln/Glu"], "uncertainty": True}
+    rows = run_batch(BatchRequest(study, tmp_path / "out", **options), resolver=resolver)
     assert [(row.metabolite, row.status) for row in rows] == [
         ("Gln/Glu", "failed"),
         ("NAA", "done"),
@@ -428,13 +433,18 @@ def test_ratios_and_uncertainties_lie_beside_the_results(write_patient, resolver
     sidecar = json.loads((tmp_path / "out/sub-one/mrsi/sub-one_desc-superres_lambda-0_tChoOverNAA.json").read_text())
     assert sidecar["Sources"]["map of NAA"] == "one/NAA.nii"
     before = contents(tmp_path / "out/sub-one")
-    assert statuses(run_batch(study, tmp_path / "out", **options)) == ["failed", "skipped", "skipped", "skipped"]
+    assert statuses(run_batch(BatchRequest(study, tmp_path / "out", **options), resolver=resolver)) == [
+        "failed",
+        "skipped",
+        "skipped",
+        "skipped",
+    ]
     assert contents(tmp_path / "out/sub-one") == before
     # Another map makes its result, and the ratio, anew; a lost uncertainty only its own.
     image = sitk.ReadImage(str(study / "one" / "NAA.nii"))
     sitk.WriteImage(image * 2, str(study / "one" / "NAA.nii"))
     (tmp_path / "out/sub-one/mrsi/sub-one_desc-superresUncertainty_lambda-0_tCho.nii.gz").unlink()
-    again = run_batch(study, tmp_path / "out", **{**options, "ratios": ()})
+    again = run_batch(BatchRequest(study, tmp_path / "out", **{**options, "ratios": ()}), resolver=resolver)
     assert [(row.metabolite, row.status) for row in again] == [
         ("NAA", "done"),
         ("tCho", "done"),
@@ -446,7 +456,7 @@ def test_ratios_and_uncertainties_lie_beside_the_results(write_patient, resolver
 
 
 def test_a_ratio_is_made_of_one_examinations_maps(thin_sample, resolver, tmp_path):
-    rows = run_batch(thin_sample, tmp_path / "out", ratios=[], reference="brain", resolver=resolver)
+    rows = run_batch(BatchRequest(thin_sample, tmp_path / "out", ratios=[], reference="brain"), resolver=resolver)
     ratios = [row for row in rows if "/" in row.metabolite]
     assert {(row.n, row.status) for row in ratios} == {(16, "done"), (20, "done")}
     assert len(ratios) == 2
@@ -472,10 +482,10 @@ def test_ratios_in_multiples_of_each_patients_normal_tissue(write_patient, resol
     one = write_patient(tmp_path / "study" / "one", maps=("tCho.nii", "NAA.nii"))
     write_slope(one)
     write_patient(tmp_path / "study" / "two", maps=("tCho.nii", "NAA.nii"))
-    options = {"ratios": ["tCho/NAA"], "reference": "*_dseg.nii", "resolver": resolver}
+    options = {"ratios": ["tCho/NAA"], "reference": "*_dseg.nii"}
 
     def ratios(out, **more):
-        rows = run_batch(tmp_path / "study", tmp_path / out, **options | more)
+        rows = run_batch(BatchRequest(tmp_path / "study", tmp_path / out, **options | more), resolver=resolver)
         return [row for row in rows if "/" in row.metabolite]
 
     def level(row):
@@ -504,15 +514,15 @@ def test_ratios_in_multiples_of_each_patients_normal_tissue(write_patient, resol
 
 def test_what_is_wrong_with_a_ratio_is_in_its_row(write_patient, resolver, tmp_path, monkeypatch):
     study = write_patient(tmp_path / "one", maps=("tCho.nii", "NAA.nii", "tNAA.nii"))
-    rows = run_batch(study, tmp_path / "out", ratios=["tCho/NAA"], resolver=resolver)
+    rows = run_batch(BatchRequest(study, tmp_path / "out", ratios=["tCho/NAA"]), resolver=resolver)
     (ratio,) = (row for row in rows if "/" in row.metabolite)
     assert ratio.status == "failed"
     assert "has two maps of NAA" in ratio.message
     with pytest.raises(InputError, match="is no ratio"):
-        run_batch(study, tmp_path / "out", ratios=["NAA"], resolver=resolver)
+        run_batch(BatchRequest(study, tmp_path / "out", ratios=["NAA"]), resolver=resolver)
     (study / "tNAA.nii").unlink()
     monkeypatch.setattr("inference_core.terms.ratios._STANDARD_ERRORS", 1e6)
-    rows = run_batch(study, tmp_path / "out", ratios=["tCho/NAA"], resolver=resolver)
+    rows = run_batch(BatchRequest(study, tmp_path / "out", ratios=["tCho/NAA"]), resolver=resolver)
     assert [(row.metabolite, row.status) for row in rows if row.status == "failed"] == [("tCho/NAA", "failed")]
     assert "NAA is zero throughout the brain" in rows[-1].message
     assert "tCho/NAA" in (tmp_path / "out" / "batch.tsv").read_text()
@@ -524,12 +534,14 @@ def test_weights_without_calibration_give_ratios_with_a_warning_and_no_uncertain
     resolver = SuperResolver.load(own, device="cpu")
     study = write_patient(tmp_path / "one", maps=("tCho.nii", "NAA.nii"))
     for status in ("done", "skipped"):
-        rows = run_batch(study, tmp_path / "out", ratios=["tCho/NAA"], resolver=resolver, self_check=False)
+        rows = run_batch(
+            BatchRequest(study, tmp_path / "out", ratios=["tCho/NAA"], self_check=False), resolver=resolver
+        )
         assert statuses(rows) == [status] * 3
         assert "judged by its size alone" in rows[-1].message
         assert rows[0].message == rows[1].message == ""
     with pytest.raises(InputError, match="There is no calibration"):
-        run_batch(study, tmp_path / "out2", uncertainty=True, resolver=resolver)
+        run_batch(BatchRequest(study, tmp_path / "out2", uncertainty=True), resolver=resolver)
 
 
 @pytest.mark.parametrize(
@@ -548,7 +560,11 @@ def test_ratios_of_two_examinations_do_not_take_each_others_place(write_patient,
     study = write_patient(tmp_path / "study" / "one", maps=maps[:1]).parent
     for name in maps[1:]:
         shutil.copy(study / "one" / maps[0], study / "one" / name)
-    rows = [row for row in run_batch(study, tmp_path / "out", ratios=[], resolver=resolver) if "/" in row.metabolite]
+    rows = [
+        row
+        for row in run_batch(BatchRequest(study, tmp_path / "out", ratios=[]), resolver=resolver)
+        if "/" in row.metabolite
+    ]
     assert statuses(rows) == ["failed", "failed"]
     assert all("would have one name in the output folder" in row.message for row in rows)
 
@@ -561,7 +577,7 @@ def test_two_places_of_an_image_are_said_of_each_result_made_with_it(write_patie
     (offset,) = struct.unpack_from("<f", content, 324)
     struct.pack_into("<f", content, 324, offset + 3)
     (study / "NAA.nii").write_bytes(content)
-    rows = {row.metabolite: row for row in run_batch(study, tmp_path / "out", resolver=resolver)}
+    rows = {row.metabolite: row for row in run_batch(BatchRequest(study, tmp_path / "out"), resolver=resolver)}
     assert {name: row.status for name, row in rows.items()} == {"NAA": "done", "tCho": "done"}
     assert "The sform (code 2) and the qform (code 1) of the map '" in rows["NAA"].message
     assert "place it 3 mm apart: the sform was taken" in rows["NAA"].message

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from inference_core import InputError, SuperResolver
-from inference_core.batch import run_batch
+from inference_core.batch import BatchRequest, run_batch
 from inference_core.files import atomic
 from inference_core.networks import kspace
 from inference_core.study.walker import find_patients
@@ -48,7 +48,7 @@ def left_over(folder):
 
 
 def test_names_with_spaces_and_umlauts(study, resolver, tmp_path):
-    rows = run_batch(study, tmp_path / "résultats ici", resolver=resolver)
+    rows = run_batch(BatchRequest(study, tmp_path / "résultats ici"), resolver=resolver)
     assert [(row.patient, row.status) for row in rows] == [("Müller, A", "done"), ("b c", "done")]
     assert (tmp_path / "résultats ici" / "sub-MüllerA" / "mrsi").is_dir()
 
@@ -68,7 +68,7 @@ def test_links_in_circles_and_duplicates(study, resolver, tmp_path):
     (study / "b c" / "again").symlink_to(study, target_is_directory=True)
     (study / "b c" / "gone.nii.gz").symlink_to(tmp_path / "nowhere.nii.gz")
     shutil.copy(study / "Müller, A" / "NAA.nii.gz", study / "Müller, A" / "NAA.nii")
-    rows = {row.patient: row for row in run_batch(study, tmp_path / "out", resolver=resolver)}
+    rows = {row.patient: row for row in run_batch(BatchRequest(study, tmp_path / "out"), resolver=resolver)}
     assert rows["b c"].status == "done"
     assert "would have one name" in rows["Müller, A"].message
 
@@ -87,7 +87,7 @@ def test_a_result_that_cannot_be_written_leaves_nothing_and_stops_no_other(
         write(image, name, *rest)
 
     monkeypatch.setattr(sitk, "WriteImage", failing)
-    rows = {row.patient: row for row in run_batch(study, tmp_path / "out", resolver=resolver)}
+    rows = {row.patient: row for row in run_batch(BatchRequest(study, tmp_path / "out"), resolver=resolver)}
     assert rows["b c"].status == "done"
     assert rows["Müller, A"].status == "failed"
     assert "can't be written" in rows["Müller, A"].message
@@ -96,14 +96,14 @@ def test_a_result_that_cannot_be_written_leaves_nothing_and_stops_no_other(
 
 
 def test_an_earlier_result_outlives_a_failed_one(study, resolver, tmp_path, monkeypatch):
-    run_batch(study, tmp_path / "out", resolver=resolver)
+    run_batch(BatchRequest(study, tmp_path / "out"), resolver=resolver)
     before = {p: p.read_bytes() for p in (tmp_path / "out").rglob("*superres*") if p.is_file()}
 
     def full(image, name, *rest):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(sitk, "WriteImage", full)
-    rows = run_batch(study, tmp_path / "out", resolver=resolver)
+    rows = run_batch(BatchRequest(study, tmp_path / "out"), resolver=resolver)
     assert all("An earlier result is still there." in row.message for row in rows)
     assert {p: p.read_bytes() for p in before} == before
 
@@ -112,10 +112,10 @@ def test_a_full_disk_is_told_in_one_sentence_for_the_table_too(study, resolver, 
     def full(*arguments):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    run_batch(study, tmp_path / "out", resolver=resolver)
+    run_batch(BatchRequest(study, tmp_path / "out"), resolver=resolver)
     monkeypatch.setattr(atomic, "write_verified", full)
     with pytest.raises(InputError, match=r"batch.tsv' can't be written \(No space left on device\)"):
-        run_batch(study, tmp_path / "out", resolver=resolver)
+        run_batch(BatchRequest(study, tmp_path / "out"), resolver=resolver)
 
 
 #: Parts of paths that the search for patients looks at, and nonsense.

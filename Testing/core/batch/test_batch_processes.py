@@ -13,7 +13,7 @@ import pytest
 import SimpleITK as sitk
 
 from inference_core import InputError
-from inference_core.batch import run_batch
+from inference_core.batch import BatchRequest, run_batch
 from inference_core.batch.locks import patient_lock
 from inference_core.batch.patient_maps import BatchCancelled
 from inference_core.batch.plan import plan_batch
@@ -188,10 +188,10 @@ def test_two_runs_at_once_into_one_folder_do_no_harm(study, alone, tmp_path):
 
 
 def test_the_plan_fits_what_run_batch_does(study, tmp_path):
-    plan = plan_batch(study, tmp_path / "out", metabolites=["tNAA"])
+    plan = plan_batch(BatchRequest(study, tmp_path / "out", metabolites=["tNAA"]))
     assert plan.outputs == 4
     with pytest.raises(InputError, match="study's folder"):
-        run_batch(study, study)
+        run_batch(BatchRequest(study, study))
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import SimpleITK as sitk
 from torch import nn
 
 from inference_core import SuperResolver
-from inference_core.batch import run_batch
+from inference_core.batch import BatchRequest, run_batch
 from inference_core.commands.cli import main
 from inference_core.networks import kspace
 
@@ -36,7 +36,7 @@ def study(patient, tmp_path):
 
 
 def test_unused_files_have_rows_and_absent_maps_fail(study, resolver, tmp_path):
-    rows = run_batch(study, tmp_path / "out", resolver=resolver)
+    rows = run_batch(BatchRequest(study, tmp_path / "out"), resolver=resolver)
     assert [(row.status, row.metabolite) for row in rows] == [
         ("unused", ""),
         ("unused", ""),
@@ -49,7 +49,7 @@ def test_unused_files_have_rows_and_absent_maps_fail(study, resolver, tmp_path):
     lines = (tmp_path / "out" / "batch.tsv").read_text().splitlines()
     assert lines[1] == f"sub-01\t\tn/a\tn/a\tunused\tn/a\t{rows[0].message}\tn/a"
     # A ratio of a map that is absent says so, too.
-    rows = run_batch(study, tmp_path / "ratios", ratios=["tCho/NAA"], resolver=resolver)
+    rows = run_batch(BatchRequest(study, tmp_path / "ratios", ratios=["tCho/NAA"]), resolver=resolver)
     assert "is a link of git-annex" in {row.metabolite: row.message for row in rows}["tCho/NAA"]
 
 
@@ -64,7 +64,7 @@ def test_the_command_lists_them(study, tmp_path, capsys):
 def test_a_patient_whose_maps_are_all_unknown_says_which(study, resolver, tmp_path):
     for name in ("NAA", "tCho"):
         (study / "sub-01" / "mrsi" / f"{name}.nii.gz").unlink()
-    rows = run_batch(study, tmp_path / "out", resolver=resolver)
+    rows = run_batch(BatchRequest(study, tmp_path / "out"), resolver=resolver)
     assert [row.status for row in rows] == ["unused", "unused", "failed"]
     assert "has no metabolite map" in rows[2].message
 
@@ -73,7 +73,7 @@ def test_an_absent_flair_is_not_said_to_be_missing(study, resolver, tmp_path):
     path = study / "sub-01" / "anat" / "FLAIR.nii.gz"
     path.unlink()
     path.symlink_to("../../.git/annex/objects/1/2/FLAIR.nii.gz")
-    rows = run_batch(study, tmp_path / "out", resolver=resolver)
+    rows = run_batch(BatchRequest(study, tmp_path / "out"), resolver=resolver)
     message = next(row.message for row in rows if row.metabolite == "NAA")
     assert "The FLAIR" in message
     assert "fetch it with `datalad get` or `git annex get`" in message

@@ -67,14 +67,6 @@ class CriticObjective(nn.Module):
         super().__init__()
         self.critic = critic
 
-    def forward(
-        self,
-        t1: Tensor,
-        flair: Tensor,
-        upsampled: Tensor,
-        output: Tensor,
-        target: Tensor,
-        mixing: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """As `critic_loss`."""
-        return critic_loss(self.critic, t1, flair, upsampled, output, target, mixing)
+    def forward(self, *arguments: Tensor) -> tuple[Tensor, Tensor]:
+        """As `critic_loss`, which takes the same arguments after the critic."""
+        return critic_loss(self.critic, *arguments)
