@@ -27,7 +27,6 @@ FAST = (
     "core/batch/test_batch_faults.py",
     "core/research/test_anatomical_regularisation.py",
     "core/research/test_losses.py",
-    "core/research/test_redrawing.py",
     "core/research/test_true_details.py",
     "core/test_packaging.py",
     "core/test_rooms.py",
