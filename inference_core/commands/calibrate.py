@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     from inference_core.files.folders import check_folder
     from inference_core.files.inputs import check_not_inputs
     from inference_core.inference.super_resolver import SuperResolver
-    from inference_core.inference.uncertainty.calibration import EVIDENCE, calibration_path
+    from inference_core.inference.uncertainty.calibration import FEATURE_KEYS, FEATURES, calibration_path
     from inference_core.research.calibration.fit import conform, coverage, fit_coefficients
     from inference_core.research.calibration.samples import Samples, sample_patient
     from inference_core.terms.conditions import METABOLITES
@@ -63,17 +63,18 @@ def run(arguments: argparse.Namespace) -> int:
             sampled[fitted_on + conformed_on :],
         )
     )
-    candidates = {"level alone": EVIDENCE[:1], "level and spread": EVIDENCE[:2], "all evidence": EVIDENCE}
+    # These names are those of calibration files.
+    candidates = {"level alone": FEATURES[:1], "level and spread": FEATURES[:2], "all evidence": FEATURES}
     found = {name: conform(conforming, fit_coefficients(fitting, used)) for name, used in candidates.items()}
     measured = {name: coverage(testing, *pair) for name, pair in found.items()}
-    measured = {"spread as it is": coverage(testing, *_spread_as_it_is())} | measured
+    measured = {"spread as it is": coverage(testing, *_uncalibrated_deviation())} | measured
     for name, groups in measured.items():
         print(f"\n{name}: share of true values inside the intervals, mean half-width of the 68 % one over the level")
         for group, shares in groups.items():
             print(f"  {group:12} 68 %: {shares['68 %']:.3f}  95 %: {shares['95 %']:.3f}  width {shares['width']:.3f}")
     coefficients, factor = found["all evidence"]
     by_metabolite = {
-        name: dict(zip(EVIDENCE, rows.round(4).tolist(), strict=True))
+        name: dict(zip(FEATURE_KEYS, rows.round(4).tolist(), strict=True))
         for name, rows in zip(METABOLITES, coefficients, strict=True)
     }
     content = {
@@ -103,15 +104,15 @@ def _resolutions(seed: int) -> list[int]:
     return [_RESOLUTIONS[(seed + step) % len(_RESOLUTIONS)] for step in (0, 2, 4)]
 
 
-def _spread_as_it_is():
-    """The intervals that the spread over mirrored slices gives if it is taken for a normal distribution's."""
+def _uncalibrated_deviation():
+    """The intervals of a normal distribution with the standard deviation under test-time augmentation."""
     import numpy as np
 
-    from inference_core.inference.uncertainty.calibration import EVIDENCE
+    from inference_core.inference.uncertainty.calibration import FEATURES
     from inference_core.terms.conditions import METABOLITES
 
-    coefficients = np.zeros((len(METABOLITES), len(EVIDENCE), 3))
-    coefficients[:, [index for index, name in enumerate(EVIDENCE) if name != "spread"], 0] = -60.0
+    coefficients = np.zeros((len(METABOLITES), len(FEATURES), 3))
+    coefficients[:, [index for index, name in enumerate(FEATURES) if name != "augmentation_deviation"], 0] = -60.0
     return coefficients, 1.96
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from inference_core.inference.super_resolver import PreparedInput, SuperResolver
 from inference_core.inference.uncertainty.calibration import Calibration
-from inference_core.inference.uncertainty.features import gather_evidence
+from inference_core.inference.uncertainty.features import gather_features
 
 #: Called after each batch of slices in each pass of the network, with the number done and of all; may raise to end it.
 Check = Callable[[int, int], None]
@@ -58,10 +58,10 @@ class SuperResolvedMap:
         """
         missing = [index for index in indices if index not in self._widths]
         if missing:
-            values, evidence = gather_evidence(
+            values, features = gather_features(
                 self._resolver, self.prepared, self.metabolite, self._sharpness, missing, check
             )
-            widths = calibration.uncertainty(evidence, self.metabolite, self.prepared.n, self._sharpness)
+            widths = calibration.uncertainty(features, self.metabolite, self.prepared.n, self._sharpness)
             for index, *found in zip(missing, values, widths, strict=True):
                 # What was shown stays: a GPU's batches of another size may round otherwise.
                 self._values.setdefault(index, found[0])

@@ -1,4 +1,4 @@
-"""How sure a map is: symmetries that leave voxels where they are, evidence, and intervals that hold what they say."""
+"""How sure a map is: symmetries that leave voxels where they are, features, and intervals that hold what they say."""
 
 import json
 from dataclasses import replace
@@ -9,8 +9,14 @@ import torch
 from torch import nn
 
 from inference_core import InputError, SuperResolver
-from inference_core.inference.uncertainty.calibration import EVIDENCE, Calibration, calibration_path, load_calibration
-from inference_core.inference.uncertainty.features import Evidence, gather_evidence, unexplained_part
+from inference_core.inference.uncertainty.calibration import (
+    FEATURE_KEYS,
+    FEATURES,
+    Calibration,
+    calibration_path,
+    load_calibration,
+)
+from inference_core.inference.uncertainty.features import Features, gather_features, unexplained_part
 from inference_core.inference.uncertainty.symmetries import SYMMETRIES
 from inference_core.networks import kspace
 from inference_core.networks.weights_io import load_weights, save_weights
@@ -63,23 +69,23 @@ def test_symmetries_are_eight_and_the_first_changes_nothing(slices):
     assert seen[0] == prepared.low_resolution.tobytes()
 
 
-def test_the_spread_is_what_mirroring_changes(slices):
+def test_the_augmentation_deviation_is_what_mirroring_changes(slices):
     prepared = prepare_slices(slices, 2, 16)
-    maps, evidence = gather_evidence(SuperResolver(ZeroFilling(), "cpu"), prepared, "NAA", 0.0, [0])
+    maps, features = gather_features(SuperResolver(ZeroFilling(), "cpu"), prepared, "NAA", 0.0, [0])
     filled = kspace.zero_filled(torch.from_numpy(prepared.low_resolution), (64, 64)).numpy() * prepared.brain
     np.testing.assert_allclose(maps, filled, rtol=1e-5, atol=1e-4 * filled.max())
-    assert evidence.spread.max() < 0.005 * filled.max()
+    assert features.augmentation_deviation.max() < 0.005 * filled.max()
     seen = []
-    _, sloped = gather_evidence(
+    _, sloped = gather_features(
         SuperResolver(Sloped(), "cpu"), prepared, "NAA", 0.0, [0], lambda *counts: seen.append(counts)
     )
     assert seen == [(done, 8) for done in range(1, 9)]
     # Brighter by up to half to each of the four sides in turn: least in the middle.
-    relative = sloped.spread[0] / np.maximum(filled[0], 1)
+    relative = sloped.augmentation_deviation[0] / np.maximum(filled[0], 1)
     assert relative[32, 14] > 3 * relative[32, 32]
 
 
-def test_what_mri_explains_is_no_evidence_and_a_spot_of_its_own_is():
+def test_what_mri_explains_is_left_out_and_an_occult_spot_is_not():
     rng = np.random.default_rng(0)
     t1, flair = rng.random((2, 64, 64)) + 0.5
     brain = np.hypot(*(np.indices((64, 64)) - 32)) < 25
@@ -96,12 +102,12 @@ def test_what_mri_explains_is_no_evidence_and_a_spot_of_its_own_is():
 def synthetic(seed, count=30_000):
     """Errors that follow a t distribution of known width, in every metabolite, region and condition."""
     rng = np.random.default_rng(seed)
-    evidence = np.stack([np.ones(count), *rng.gamma(2, 0.05, (2, count))], axis=1)
+    features = np.stack([np.ones(count), *rng.gamma(2, 0.05, (2, count))], axis=1)
     n, sharpness = rng.choice([8, 16, 32], count), rng.choice([0, 0.05, 0.1], count)
-    variance = (0.02 * evidence[:, 0]) ** 2 + (16 / n) * (1.5 * evidence[:, 1]) ** 2 + (0.5 * evidence[:, 2]) ** 2
+    variance = (0.02 * features[:, 0]) ** 2 + (16 / n) * (1.5 * features[:, 1]) ** 2 + (0.5 * features[:, 2]) ** 2
     error = np.sqrt(variance) * rng.standard_t(4, count)
     metabolite, region = rng.integers(len(METABOLITES), size=count), rng.integers(4, size=count)
-    return Samples(evidence, error, metabolite, n, sharpness, region, np.ones(count))
+    return Samples(features, error, metabolite, n, sharpness, region, np.ones(count))
 
 
 def test_intervals_hold_what_they_say():
@@ -131,10 +137,10 @@ def test_intervals_are_as_far_from_too_narrow_as_from_too_wide():
     assert max(shares) - min(shares) < 0.08
 
 
-def test_evidence_makes_intervals_narrower_for_the_same_coverage():
+def test_features_make_intervals_narrower_for_the_same_coverage():
     widths = []
-    for evidence in (EVIDENCE, ("level",)):
-        coefficients, factor = conform(synthetic(1), fit_coefficients(synthetic(0), evidence))
+    for features in (FEATURES, ("level",)):
+        coefficients, factor = conform(synthetic(1), fit_coefficients(synthetic(0), features))
         found = coverage(synthetic(2), coefficients, factor)["all"]
         assert found["95 %"] == pytest.approx(0.95, abs=0.015)
         widths.append(factor * found["width"])
@@ -144,15 +150,15 @@ def test_evidence_makes_intervals_narrower_for_the_same_coverage():
 def test_uncertainty_is_in_the_maps_units():
     coefficients = {name: np.tile([-4.0, 0.5, 1.0], (3, 1)) for name in METABOLITES}
     calibration = Calibration(coefficients, 2.0, {})
-    evidence = Evidence(*np.random.default_rng(0).random((3, 2, 64, 64)).astype(np.float32))
-    widths = calibration.uncertainty(evidence, "NAA", 16, 0.0)
+    features = Features(*np.random.default_rng(0).random((3, 2, 64, 64)).astype(np.float32))
+    widths = calibration.uncertainty(features, "NAA", 16, 0.0)
     assert widths.shape == (2, 64, 64)
-    expected = np.sqrt(np.exp(-4) * sum(getattr(evidence, name) ** 2 for name in EVIDENCE))
+    expected = np.sqrt(np.exp(-4) * sum(getattr(features, name) ** 2 for name in FEATURES))
     np.testing.assert_allclose(widths, expected, rtol=1e-5)
-    tenfold = replace(evidence, **{name: 10 * getattr(evidence, name) for name in EVIDENCE})
+    tenfold = replace(features, **{name: 10 * getattr(features, name) for name in FEATURES})
     np.testing.assert_allclose(calibration.uncertainty(tenfold, "NAA", 16, 0.0), 10 * widths, rtol=1e-5)
-    assert (calibration.uncertainty(evidence, "NAA", 8, 0.0) > widths).all()
-    assert (calibration.uncertainty(evidence, "NAA", 16, 0.1) > widths).all()
+    assert (calibration.uncertainty(features, "NAA", 8, 0.0) > widths).all()
+    assert (calibration.uncertainty(features, "NAA", 16, 0.1) > widths).all()
 
 
 def test_samples_are_of_every_region_and_depend_on_the_seed_alone():
@@ -161,8 +167,8 @@ def test_samples_are_of_every_region_and_depend_on_the_seed_alone():
     first, again = (sample_patient(resolver, patient, (16,), (0.0, 0.1)) for _ in range(2))
     np.testing.assert_array_equal(first.error, again.error)
     assert set(first.sharpness) == {0.0, 0.1}
-    assert np.isfinite(first.evidence).all()
-    assert np.allclose(first.evidence[:, 0], 1)
+    assert np.isfinite(first.features).all()
+    assert np.allclose(first.features[:, 0], 1)
     assert len(first.error) > 500
 
 
@@ -176,7 +182,7 @@ def test_a_calibration_is_of_the_weights_beside_it(tmp_path):
     content = {
         "weights_sha256": info.sha256,
         "factor_95": 2.2,
-        "coefficients": {name: dict(zip(EVIDENCE, rows, strict=True)) for name, rows in own.items()},
+        "coefficients": {name: dict(zip(FEATURE_KEYS, rows, strict=True)) for name, rows in own.items()},
     }
     calibration_path(path).write_text(json.dumps(content))
     assert load_calibration(info).factor_95 == 2.2

@@ -12,7 +12,7 @@ from inference_core.inference.detail_match import UNMATCHED, DetailMatch, match_
 from inference_core.inference.held_back import hold_back
 from inference_core.inference.rings import RADIUS
 from inference_core.inference.super_resolver import SuperResolver
-from inference_core.inference.uncertainty.features import gather_evidence
+from inference_core.inference.uncertainty.features import gather_features
 from inference_core.networks import create_network, kspace
 from inference_core.networks.scaling import slice_scale
 
@@ -123,7 +123,7 @@ def test_a_match_is_found_once_for_a_map_and_serves_its_mirror_images(resolver, 
     monkeypatch.setattr(SuperResolver, "_matched", lambda *arguments: found.append(1) or original(*arguments))
     own = resolver.with_detail("matched")
     first = own.super_resolve(prepared, "tCr", 0.0, [1])
-    values, _ = gather_evidence(own, prepared, "tCr", 0.0, [1])
+    values, _ = gather_features(own, prepared, "tCr", 0.0, [1])
     np.testing.assert_allclose(values, first, atol=1e-4 * first.max())
     own.super_resolve(prepared, "GPC+PCh", 0.1, [0])
     own.super_resolve(prepared, "tCho", 0.0, [0])

@@ -1,9 +1,10 @@
-"""From evidence to intervals: how large errors were, given the same evidence, on simulated patients.
+"""From features of a map to intervals around its values, fitted to errors on simulated patients.
 
     s^2 = sum_j exp(a_j + b_j (16 / n - 1) + c_j lambda / 0.1) e_j^2
 
-for the evidence e_j, with coefficients of each metabolite; the 68 % interval is the value +- s, the 95 % interval the
-value +- `factor_95` s. Errors have longer tails than a normal distribution's, so that the factor is not 1.96.
+for the features e_j, see `features.Features`, with coefficients of each metabolite. The 68 % interval is the value +-
+s, the 95 % interval the value +- `factor_95` s. Errors have longer tails than a normal distribution's, so that the
+factor is not 1.96.
 """
 
 import hashlib
@@ -16,12 +17,13 @@ from typing import Any
 import numpy as np
 
 from inference_core.errors import InputError
-from inference_core.inference.uncertainty.features import Evidence
+from inference_core.inference.uncertainty.features import Features
 from inference_core.networks.weights_io import WeightsInfo
 from inference_core.terms.conditions import METABOLITES, SHARPNESS_RANGE
 
-#: Evidence in the order of the coefficients.
-EVIDENCE = ("level", "spread", "unexplained")
+#: Attributes of `Features` in the order of the coefficients, and what calibration files call them.
+FEATURES = ("level", "augmentation_deviation", "unexplained")
+FEATURE_KEYS = ("level", "spread", "unexplained")
 _REFERENCE_RESOLUTION = 16
 
 
@@ -32,12 +34,12 @@ def condition_terms(n: np.ndarray | float, sharpness: np.ndarray | float) -> np.
 
 
 def half_width(squares: np.ndarray, terms: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-    """s, from the squares of the evidence.
+    """s, from the squares of the features.
 
     Args:
-        squares: `(..., evidence)`.
+        squares: `(..., feature)`.
         terms: from `condition_terms`, `(..., 3)`.
-        coefficients: a, b and c, `(..., evidence, 3)`.
+        coefficients: a, b and c, `(..., feature, 3)`.
     """
     return np.sqrt((np.exp((coefficients * terms[..., None, :]).sum(axis=-1)) * squares).sum(axis=-1))
 
@@ -47,7 +49,7 @@ class Calibration:
     """Of one file of weights.
 
     Attributes:
-        coefficients: a, b and c of each evidence, `(evidence, 3)`, by metabolite.
+        coefficients: a, b and c of each feature, `(feature, 3)`, by metabolite.
         factor_95: half-width of the 95 % interval in those of the 68 % interval.
         about: how it was made, and the share of true values that its intervals held, as the file has it.
     """
@@ -71,16 +73,16 @@ class Calibration:
             "HalfWidth95Factor": self.factor_95,
         }
 
-    def uncertainty(self, evidence: Evidence, metabolite: str, n: float, sharpness: float) -> np.ndarray:
-        """Half-width of the 68 % interval, in the map's units, of the evidence's shape.
+    def uncertainty(self, features: Features, metabolite: str, n: float, sharpness: float) -> np.ndarray:
+        """Half-width of the 68 % interval, in the map's units, of the features' shape.
 
         Args:
-            evidence: on the map.
+            features: of the map.
             metabolite: its paper name.
             n: input resolution.
             sharpness: lambda.
         """
-        squares = np.stack([np.square(getattr(evidence, name), dtype=np.float64) for name in EVIDENCE], axis=-1)
+        squares = np.stack([np.square(getattr(features, name), dtype=np.float64) for name in FEATURES], axis=-1)
         terms = condition_terms(n, sharpness)
         return half_width(squares, terms, self.coefficients[metabolite]).astype(np.float32)
 
@@ -103,11 +105,11 @@ def load_calibration(weights: WeightsInfo) -> Calibration:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         coefficients = {
-            name: np.array([content["coefficients"][name][kind] for kind in EVIDENCE], dtype=np.float64)
+            name: np.array([content["coefficients"][name][key] for key in FEATURE_KEYS], dtype=np.float64)
             for name in METABOLITES
         }
         factor, sha256 = float(content["factor_95"]), content["weights_sha256"]
-        if any(c.shape != (len(EVIDENCE), 3) or not np.isfinite(c).all() for c in coefficients.values()) or factor < 1:
+        if any(c.shape != (len(FEATURES), 3) or not np.isfinite(c).all() for c in coefficients.values()) or factor < 1:
             raise ValueError
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"The calibration '{path}' is damaged: {make}.") from error

@@ -1,8 +1,9 @@
-"""What tells how far a super-resolved map may be from the truth, without knowing the truth.
+"""Features of a super-resolved map that predict its error, and need no ground truth.
 
-The *level* of the map, since noise and error grow with it. The *spread* of what the network makes of the same slices
-mirrored and turned. And what of the map T1 and FLAIR do not *explain*: where the two go together, MRI guides the
-network; where they do not, as in a spot that MRI does not show, it had the measured k-space alone.
+The *level* of the map: noise and error grow with it. The *standard deviation under test-time augmentation*: the network
+super-resolves the same slices mirrored and turned, and the outputs differ. The *unexplained* part: what a smooth
+function of T1 and FLAIR does not explain of the map. Where MRI explains the map, it guides the network; where it does
+not, as in an MRI-occult lesion, the network has the measured k-space alone.
 """
 
 from collections.abc import Callable
@@ -24,29 +25,29 @@ _KERNEL /= _KERNEL.sum()
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Features:
     """Of some slices, each `(slice, 64, 64)` float32 in the map's units, 0 outside the brain.
 
     Attributes:
         level: the slice's median.
-        spread: standard deviation over mirrored and turned slices.
+        augmentation_deviation: standard deviation over mirrored and turned slices (test-time augmentation).
         unexplained: root mean square, around a voxel, of what T1 and FLAIR do not explain.
     """
 
     level: np.ndarray
-    spread: np.ndarray
+    augmentation_deviation: np.ndarray
     unexplained: np.ndarray
 
 
-def gather_evidence(
+def gather_features(
     resolver: SuperResolver,
     prepared: PreparedInput,
     metabolite: str,
     sharpness: float,
     slices: list[int],
     progress: Callable[[int, int], None] | None = None,
-) -> tuple[np.ndarray, Evidence]:
-    """The super-resolved map and the evidence on it. Takes eight passes of the network.
+) -> tuple[np.ndarray, Features]:
+    """The super-resolved map and its features. Takes eight passes of the network.
 
     Args:
         resolver: what super-resolves; what it keeps for its slider stays.
@@ -55,7 +56,7 @@ def gather_evidence(
         progress: called after each batch of slices in each pass, with the number done and of all; may raise to end it.
 
     Returns:
-        The map `(slice, 64, 64)`, as `SuperResolver.super_resolve` gives it, and the evidence.
+        The map `(slice, 64, 64)`, as `SuperResolver.super_resolve` gives it, and its features.
 
     Raises:
         InputError: as `SuperResolver.super_resolve`.
@@ -78,9 +79,9 @@ def gather_evidence(
     t1, flair = (on_maps_grid(image) for image in (prepared.t1, prepared.flair))
     unexplained = [unexplained_part(*arrays) for arrays in zip(maps, t1, flair, brain, strict=True)]
     levels = [np.median(values[inside]) if inside.any() else 0.0 for values, inside in zip(maps, brain, strict=True)]
-    return maps, Evidence(
+    return maps, Features(
         level=np.array(levels, np.float32)[:, None, None] * brain,
-        spread=np.std(outputs, axis=0) * brain,
+        augmentation_deviation=np.std(outputs, axis=0) * brain,
         unexplained=np.stack(unexplained).astype(np.float32),
     )
 

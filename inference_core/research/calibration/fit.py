@@ -3,21 +3,21 @@
 import numpy as np
 import torch
 
-from inference_core.inference.uncertainty.calibration import EVIDENCE, condition_terms, half_width
+from inference_core.inference.uncertainty.calibration import FEATURES, condition_terms, half_width
 from inference_core.research.calibration.samples import REGIONS, Samples
 from inference_core.terms.conditions import METABOLITES
 
 #: Degrees of freedom of the t distribution that errors are taken to follow: their tails are long.
 _DEGREES = 4.0
 _STEPS, _RATE = 400, 0.05
-#: Share of all weight that tumours and silent spots have, evenly: they are few, and what intervals are asked for.
+#: Share of all weight that tumours and MRI-occult lesions have, evenly: they are few, and what intervals are asked for.
 _SPECIAL_SHARE = 0.5
 #: Widths that are tried.
 _WIDTHS = 200
 
 
 def balanced_weights(samples: Samples) -> np.ndarray:
-    """Weights, 1 in all, by which tumour and silent spots count as much as the many voxels of ordinary tissue."""
+    """Weights, 1 in all: tumours and MRI-occult lesions count as much as the many voxels of ordinary tissue."""
     weights = np.zeros(len(samples.error))
     there = [index for index in range(len(REGIONS)) if (samples.region == index).any()]
     for index in there:
@@ -30,7 +30,7 @@ def balanced_weights(samples: Samples) -> np.ndarray:
 
 def _half_widths(samples: Samples, coefficients: np.ndarray) -> np.ndarray:
     terms = condition_terms(samples.n, samples.sharpness)
-    return half_width(samples.evidence**2, terms, coefficients[samples.metabolite])
+    return half_width(samples.features**2, terms, coefficients[samples.metabolite])
 
 
 def _quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:
@@ -38,20 +38,20 @@ def _quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:
     return float(values[order][np.searchsorted(np.cumsum(weights[order]), share * weights.sum())])
 
 
-def fit_coefficients(samples: Samples, evidence: tuple[str, ...] = EVIDENCE) -> np.ndarray:
-    """Coefficients `(metabolite, evidence, 3)` under which the errors are the most likely.
+def fit_coefficients(samples: Samples, features: tuple[str, ...] = FEATURES) -> np.ndarray:
+    """Coefficients `(metabolite, feature, 3)` under which the errors are the most likely.
 
     Args:
         samples: of all metabolites.
-        evidence: what takes part; the others' coefficients leave nothing of them.
+        features: those that take part; the others' coefficients leave nothing of them.
     """
     torch.manual_seed(0)
-    used = torch.tensor([name in evidence for name in EVIDENCE])
-    squares = torch.from_numpy(samples.evidence**2)
+    used = torch.tensor([name in features for name in FEATURES])
+    squares = torch.from_numpy(samples.features**2)
     terms = torch.from_numpy(condition_terms(samples.n, samples.sharpness))
     error, metabolite = torch.from_numpy(samples.error.astype(np.float64)), torch.from_numpy(samples.metabolite).long()
     weights = torch.from_numpy(balanced_weights(samples))
-    coefficients = torch.zeros(len(METABOLITES), len(EVIDENCE), 3, dtype=torch.float64)
+    coefficients = torch.zeros(len(METABOLITES), len(FEATURES), 3, dtype=torch.float64)
     coefficients[..., 0] = -3.0
     coefficients.requires_grad_()
     optimizer = torch.optim.Adam([coefficients], _RATE)

@@ -1,4 +1,4 @@
-"""Evidence and true errors in voxels of simulated patients, to calibrate with."""
+"""Features and true errors in voxels of simulated patients, to calibrate with."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -9,15 +9,15 @@ import torch
 
 from inference_core.imaging.geometry import super_resolved_grid
 from inference_core.inference.super_resolver import PreparedInput, SuperResolver
-from inference_core.inference.uncertainty.calibration import EVIDENCE
-from inference_core.inference.uncertainty.features import gather_evidence, on_maps_grid
+from inference_core.inference.uncertainty.calibration import FEATURES
+from inference_core.inference.uncertainty.features import gather_features, on_maps_grid
 from inference_core.networks import kspace
 from inference_core.networks.scaling import slice_scale
 from inference_core.research.data.simulated import Lesions, SimulatedSlices
 from inference_core.research.data.slice_set import SliceSet
 from inference_core.terms.conditions import METABOLITES
 
-#: Where a voxel lies: in ordinary tissue, the tumour, or a spot that MRI does not show.
+#: Where a voxel lies: in ordinary tissue, the tumour, or an MRI-occult lesion.
 REGIONS = ("ordinary", "tumour", "raised", "lowered")
 #: Voxels drawn from each map's ordinary tissue, and from each of its other regions.
 _ORDINARY, _SPECIAL = 120, 40
@@ -25,10 +25,10 @@ _ORDINARY, _SPECIAL = 120, 40
 
 @dataclass(frozen=True)
 class Samples:
-    """Voxels, one a row; evidence and errors as shares of their slice's level.
+    """Voxels, one a row; features and errors as shares of their slice's level.
 
     Attributes:
-        evidence: `(voxel, evidence)`.
+        features: `(voxel, feature)`.
         error: super-resolved less true value, `(voxel,)`.
         metabolite: index into `METABOLITES`, `(voxel,)`.
         n: `(voxel,)`.
@@ -37,7 +37,7 @@ class Samples:
         weight: voxels of its region that each stands for, `(voxel,)`.
     """
 
-    evidence: np.ndarray
+    features: np.ndarray
     error: np.ndarray
     metabolite: np.ndarray
     n: np.ndarray
@@ -92,8 +92,8 @@ def sample_patient(
             if not chosen:
                 continue
             prepared = prepare_slices(slices, m, n)
-            maps, evidence = gather_evidence(resolver, prepared, name, sharpness, chosen)
-            values = np.stack([getattr(evidence, kind) for kind in EVIDENCE], axis=-1)
+            maps, features = gather_features(resolver, prepared, name, sharpness, chosen)
+            values = np.stack([getattr(features, kind) for kind in FEATURES], axis=-1)
             for place, index in enumerate(chosen):
                 valid = slices.valid[m, index] & (values[place, ..., 0] > 0)
                 error = maps[place] - slices.target[m, index]
@@ -110,7 +110,7 @@ def _regions(lesions: Lesions, metabolite: int, index: int) -> np.ndarray:
 
 def _drawn(
     rng: np.random.Generator,
-    evidence: np.ndarray,
+    features: np.ndarray,
     error: np.ndarray,
     valid: np.ndarray,
     region: np.ndarray,
@@ -124,10 +124,10 @@ def _drawn(
         places.append(rng.choice(own, count, replace=False))
         weights.append(np.full(count, len(own) / max(count, 1)))
     at = np.concatenate(places)
-    level = evidence[..., 0].flat[at]
+    level = features[..., 0].flat[at]
     told = [np.full(len(at), value) for value in condition]
     return Samples(
-        evidence.reshape(-1, evidence.shape[-1])[at] / level[:, None],
+        features.reshape(-1, features.shape[-1])[at] / level[:, None],
         error.flat[at] / level,
         *told,
         region.flat[at],
