@@ -1,6 +1,7 @@
 """The architecture: which room may import from which, and which rooms load without PyTorch."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -87,6 +88,15 @@ def test_every_file_is_in_a_room(folder, rooms):
     there = {path.name for path in folder.iterdir() if path.name != "__pycache__" and not path.name.startswith(".")}
     outside = there - NO_ROOMS - {name for room in rooms for name in (room, f"{room}.py")}
     assert not outside, f"{', '.join(sorted(outside))}: put each into one of the rooms {', '.join(rooms)}"
+
+
+def test_the_manual_lists_the_rooms_in_their_order():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \|.*\|( yes)? \|$", page, re.MULTILINE)
+    assert [name for name, _ in rows] == list(ROOMS)
+    assert {name for name, marked in rows if marked} == set(WITHOUT_PYTORCH)
+    drawn = re.findall(r'font-size="12">(\w+)</text>', (ROOT / "docs/_static/architecture.svg").read_text("utf-8"))
+    assert drawn == list(ROOMS)
 
 
 def test_a_broken_rule_is_found_and_told(tmp_path):
