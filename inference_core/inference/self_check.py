@@ -1,7 +1,7 @@
 """Does the network's detail hold on this very map? Checked against the map's own measured k-space.
 
 The outer part of the measured k-space is held back (`held_back`), the rest super-resolved, and the detail that the
-network adds compared with what was held back, inside the brain:
+network adds compared with what was held back, inside the brain::
 
     explained = 1 - |network's detail - measured detail|^2 / |measured detail|^2
 
