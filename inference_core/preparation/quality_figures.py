@@ -110,7 +110,7 @@ def _canvas(rows: int, columns: int, image: sitk.Image) -> tuple["Figure", np.nd
 
     size, spacing = image.GetSize(), image.GetSpacing()
     height = size[1] * spacing[1] / (size[0] * spacing[0])
-    figure = Figure(figsize=(1.7 * columns + 1.4, 1.7 * rows * height + 0.4), layout="constrained")
+    figure = Figure(figsize=(1.7 * columns + 1.4, 1.7 * rows * height + 0.4), layout="compressed")
     FigureCanvasAgg(figure)
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
     return figure, figure.subplots(rows, columns, squeeze=False)

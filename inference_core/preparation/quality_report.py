@@ -46,7 +46,7 @@ def write_quality_report(
         [notice(warning) for warning in patient.warnings],
         _unused(patient.unused_sentences()),
         element("h2", "Made from"),
-        table([*made_from, ("brain mask", anatomy.mask_source)]),
+        _texts([*made_from, ("brain mask", anatomy.mask_source)]),
         _registration(registrations),
         pictures[0],
         [_rejected(maps) for maps in patient.maps],
@@ -102,7 +102,12 @@ def _unused(sentences: list[str]) -> list[Element]:
 
 
 def _registration(lines: dict[str, str]) -> list[Element]:
-    return [element("h2", "Registration"), element("div", table(list(lines.items())), class_="text")]
+    return [element("h2", "Registration"), _texts(list(lines.items()))]
+
+
+def _texts(rows: list[tuple[str, Content]]) -> Element:
+    """A table of texts, which start at the left; numbers end at the right."""
+    return element("div", table(rows), class_="text")
 
 
 def _line(registration: Registration | None) -> str:

@@ -31,6 +31,8 @@ def conditions_figure(matrix: np.ndarray, labels: list[str], what: str) -> "Figu
         what: they are.
     """
     figure, (axes,) = _figure(1, 5.2, 4.2)
+    # Squares keep their shape: the plain constrained layout cuts the label beside them.
+    figure.set_layout_engine("compressed")
     behind = 1000 * (matrix - matrix.max(axis=1, keepdims=True))
     image = axes.imshow(behind, cmap="viridis")
     for row, best in enumerate(matrix.argmax(axis=1)):
