@@ -7,9 +7,10 @@ is a false alarm. The score is the number of exact findings less 15 for each wro
 doubt, a map is taken as measured.
 
     python Testing/benchmarks/zero_filling_limits.py            # scores of the shipped limits, and each one varied
+    python Testing/benchmarks/zero_filling_limits.py --fewer    # which limits can be switched off, or share a value
     python Testing/benchmarks/zero_filling_limits.py --search   # coordinate search that starts from the shipped limits
 
-Both print the outcome on patients that took no part in the search, too.
+All print the outcome on patients that took no part in the search, too.
 """
 
 import argparse
@@ -51,6 +52,14 @@ OFF = {
     "near": 0,
     "lone_share": inf,
 }
+#: Limits of one unit, which may share a value.
+UNITS = (
+    ("trusted_share", "partner_share", "rest_share", "lone_share"),
+    (
+        *("step", "edge_whole", "edge_masked", "partner_offset", "masked_loss", "usual_fall"),
+        *("bright_lead", "likely", "clear", "certain_alone", "certain", "agreed"),
+    ),
+)
 #: Factors that a limit is varied by.
 FACTORS = (0.6, 0.8, 0.9, 1.1, 1.3, 1.6)
 
@@ -173,6 +182,23 @@ def search(corpus: Corpus, limits: Limits, rounds: int) -> Limits:
     return limits
 
 
+def reduce(corpus: Corpus, limits: Limits) -> Limits:
+    """Each limit in turn is switched off, or else gets another one's value, where that does not lower the score."""
+    present = corpus.score(limits)
+    for field in dataclasses.fields(Limits):
+        value = getattr(limits, field.name)
+        others = {getattr(limits, name) for unit in UNITS if field.name in unit for name in unit} - {value, 0.0, inf}
+        options = [OFF[field.name]] if field.name in OFF else []
+        for option in (*options, *sorted(others, key=lambda other: abs(np.log(other / value)))):
+            changed = dataclasses.replace(limits, **{field.name: option})
+            score = corpus.score(changed)
+            print(f"{field.name:<16}{value:>8g} -> {option:<8g} {present:>6} -> {score}", flush=True)
+            if score >= present:
+                limits, present = changed, score
+                break
+    return limits
+
+
 def print_outcomes(title: str, corpus: Corpus, limits: Limits) -> None:
     """A table of the outcomes by kind of map."""
     found = corpus.outcomes(limits)
@@ -185,6 +211,7 @@ def print_outcomes(title: str, corpus: Corpus, limits: Limits) -> None:
 def main() -> None:
     """Runs what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--fewer", action="store_true", help="look for limits that are not needed")
     parser.add_argument("--search", action="store_true", help="search for limits instead of measuring the shipped ones")
     parser.add_argument("--rounds", type=int, default=3, help="most rounds of the search")
     words = parser.parse_args()
@@ -192,8 +219,8 @@ def main() -> None:
     tuning, held_out = Corpus(TUNING), Corpus(HELD_OUT)
     print(f"As shipped: score {tuning.score(LIMITS)} on patients tuned on, {held_out.score(LIMITS)} on held-out ones")
     limits = LIMITS
-    if words.search:
-        limits = search(tuning, LIMITS, words.rounds)
+    if words.search or words.fewer:
+        limits = search(tuning, LIMITS, words.rounds) if words.search else reduce(tuning, LIMITS)
         print("\n" + "\n".join(f"{name} = {value:g}" for name, value in dataclasses.asdict(limits).items()))
     else:
         present = tuning.score(limits)

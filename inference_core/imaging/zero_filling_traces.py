@@ -108,56 +108,75 @@ def _decibel(energy: np.ndarray) -> np.ndarray:
     return 10 * np.log10(energy + 1e-15 * energy.sum() + 1e-300)
 
 
-def find_cliff(level: np.ndarray, design: np.ndarray, limits: Limits = LIMITS) -> Cliff:
-    """The clearest cliff of a spectrum.
+class Spectrum:
+    """A spectrum, and what tells each count of coefficients apart from its neighbours; before any limit is applied.
 
     Args:
         level: energy of each basis function's new part, `(function,)`.
-        design: how much of each basis function is new on the trusted voxels, `(function,)`; all 0 for whole profiles.
-        limits: the tuned numbers.
+        design: how much of each basis function is new on the trusted voxels, `(function,)`; None for whole profiles, on
+            which all of each is.
     """
-    size, whole = len(level), bool(design.min() > -1)
-    flat = level - design
-    best = _NOTHING
-    for count in range(_FEWEST, size - (3 if whole else 1)):
-        even = count % 2 == 0
-        first = count + 1 if even else count
-        floor = level[first : first + 4].max()
-        edge = level[count - 1] - floor
-        if edge < limits.step:
-            continue
-        # The sine of the highest frequency is there for odd counts, and for even ones it is not.
-        if even and level[count] > level[count - 1] - limits.partner_share * edge - limits.partner_offset:
-            continue
-        if (
-            not even
-            and level[count - 1]
-            < level[count - 2] - limits.partner_share * (level[count - 2] - floor) - limits.partner_offset
-        ):
-            continue
-        before = np.median(flat[count - 3 : count])
-        inside = max(np.median(flat[max(count - 9, 1) : count - 3]), before)
-        if flat[count - 1] < inside - (limits.edge_whole if whole else limits.edge_masked):
-            continue
-        behind = level[first + 3 : first + 10]
-        if not whole and len(behind) >= 4:
-            # Behind a cliff nothing falls any further.
-            rest = np.median(behind)
-            if level[first : first + 2].max() - rest > limits.rest_share * (level[count - 1] - rest):
-                continue
-        visible = inside + design[min(count + 2, size - 1)] - floor - (0 if whole else limits.masked_loss)
-        # A spectrum that falls ever faster is that of a smooth map.
+
+    def __init__(self, level: np.ndarray, design: np.ndarray | None = None):
+        self.whole = design is None
+        new = np.zeros(len(level)) if design is None else design
+        flat = level - new
+        self.counts = counts = np.arange(_FEWEST, len(level) - (3 if self.whole else 1))
+        self._even = even = counts % 2 == 0
+        first = np.where(even, counts + 1, counts)
+        self._last, self._next, self._earlier = level[counts - 1], level[counts], level[counts - 2]
+        self._floor = _windows(level, first, 4).max(axis=1, initial=-np.inf, where=_inside(level, first, 4))
+        self._flat_last = flat[counts - 1]
+        self._before = np.median(_windows(flat, counts - 3, 3), axis=1)
+        self._within = np.maximum(np.median(_windows(flat, counts - 9, 6), axis=1), self._before)
+        self._first_two = _windows(level, first, 2).max(axis=1, initial=-np.inf, where=_inside(level, first, 2))
+        behind = np.where(_inside(level, first + 3, 7), _windows(level, first + 3, 7), np.nan)
+        self._judged = (np.isfinite(behind).sum(axis=1) >= 4) & (not self.whole)
+        self._rest = np.full(len(counts), -np.inf)
+        if self._judged.any():
+            self._rest[self._judged] = np.nanmedian(behind[self._judged], axis=1)
+        self._visible = self._within + new[np.minimum(counts + 2, len(level) - 1)] - self._floor
+        self._new_floor = self._floor - new[first]
         # Sine and cosine together, because a symmetric map lacks one of them.
-        last = count - (2 if even else 1)
-        pair, earlier = flat[last - 1 : last + 1].max(), flat[last - 7 : last - 5].max()
-        height = min(
-            visible,
-            before - (floor - design[first]) - (inside - before),
-            pair - (floor - design[first]) - limits.fall_weight * max(earlier - pair - limits.usual_fall, 0),
+        last = counts - np.where(even, 2, 1)
+        self._pair = _windows(flat, last - 1, 2).max(axis=1)
+        self._fall = _windows(flat, last - 7, 2).max(axis=1) - self._pair
+
+    def cliff(self, limits: Limits = LIMITS) -> Cliff:
+        """The clearest cliff."""
+        if not len(self.counts):
+            return _NOTHING
+        edge = self._last - self._floor
+        # The sine of the highest frequency is there for odd counts, and for even ones it is not.
+        partnered = np.where(
+            self._even,
+            self._next <= self._last - limits.partner_share * edge - limits.partner_offset,
+            self._last >= self._earlier - limits.partner_share * (self._earlier - self._floor) - limits.partner_offset,
         )
-        if height > best.height:
-            best = Cliff(count, float(height), whole)
-    return best
+        high = self._flat_last >= self._within - (limits.edge_whole if self.whole else limits.edge_masked)
+        # Behind a cliff nothing falls any further.
+        falls_on = self._judged & (self._first_two - self._rest > limits.rest_share * (self._last - self._rest))
+        height = np.minimum(
+            self._visible - (0 if self.whole else limits.masked_loss),
+            np.minimum(
+                self._before - self._new_floor - (self._within - self._before),
+                # A spectrum that falls ever faster is that of a smooth map.
+                self._pair - self._new_floor - limits.fall_weight * np.maximum(self._fall - limits.usual_fall, 0),
+            ),
+        )
+        height[(edge < limits.step) | ~partnered | ~high | falls_on] = -np.inf
+        best = int(np.argmax(height))
+        return Cliff(int(self.counts[best]), float(height[best]), self.whole) if height[best] > -np.inf else _NOTHING
+
+
+def _windows(values: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
+    """Successive values, `(start, length)`; beyond the end, the last one."""
+    return values[np.minimum(starts[:, None] + np.arange(length), len(values) - 1)]
+
+
+def _inside(values: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
+    """Where `_windows` does not reach beyond the end."""
+    return starts[:, None] + np.arange(length) < len(values)
 
 
 def _unfolded(profiles: np.ndarray, count: int) -> np.ndarray:
@@ -175,30 +194,34 @@ class _WholeProfiles:
 
     def __init__(self, profiles: np.ndarray):
         self.profiles = profiles
-        self.levels: dict[int, np.ndarray] = {}
+        self._spectra: dict[int, Spectrum] = {}
+        self._level = self._measured_level(profiles)
 
-    def level(self, count: int = 0) -> np.ndarray:
+    @staticmethod
+    def _measured_level(profiles: np.ndarray) -> np.ndarray:
+        return _decibel(((profiles @ _basis(profiles.shape[1])) ** 2).mean(axis=0))
+
+    def _spectrum(self, count: int = 0) -> Spectrum:
         """The spectrum; with a count, of the profiles unfolded for that many coefficients."""
-        if count not in self.levels:
-            signed = _unfolded(self.profiles, count) if count else self.profiles
-            self.levels[count] = _decibel(((signed @ _basis(signed.shape[1])) ** 2).mean(axis=0))
-        return self.levels[count]
+        if count not in self._spectra:
+            level = self._measured_level(_unfolded(self.profiles, count)) if count else self._level
+            self._spectra[count] = Spectrum(level)
+        return self._spectra[count]
 
     def cliff(self, limits: Limits) -> Cliff:
         """The clearest cliff."""
-        spectrum = self.level()
-        nothing = np.zeros(len(spectrum))
-        cliff = find_cliff(spectrum, nothing, limits)
+        cliff = self._spectrum().cliff(limits)
         count = cliff.count
         if not count:
+            level = self._level
             steps = [
-                np.median(spectrum[guess - 3 : guess]) - spectrum[guess + 1 : guess + 5].max()
-                for guess in range(_FEWEST, len(spectrum) - 3)
+                np.median(level[guess - 3 : guess]) - level[guess + 1 : guess + 5].max()
+                for guess in range(_FEWEST, len(level) - 3)
             ]
             count = _FEWEST + int(np.argmax(steps))
         # The magnitude turned ringing below 0 around, which hides the cliff; knowing about where it is undoes that.
         for _ in range(3):
-            cliff = find_cliff(self.level(count), nothing, limits)
+            cliff = self._spectrum(count).cliff(limits)
             if cliff.count in (0, count):
                 break
             count = cliff.count
@@ -215,11 +238,11 @@ class _MaskedProfiles:
         orthonormal, triangle = np.linalg.qr(_basis(profiles.shape[1]) * trusted[:, :, None])
         energy = np.einsum("pvf,pv->pf", orthonormal, profiles * trusted) ** 2
         design = (np.diagonal(triangle, axis1=1, axis2=2) ** 2).mean(axis=0)
-        self.level, self.design = _decibel(energy.mean(axis=0)[: self.size]), _decibel(design[: self.size])
+        self._spectrum = Spectrum(_decibel(energy.mean(axis=0)[: self.size]), _decibel(design[: self.size]))
 
     def cliff(self, limits: Limits) -> Cliff:
         """The clearest cliff."""
-        return _NOTHING if self.size < _FEWEST + 4 else find_cliff(self.level, self.design, limits)
+        return _NOTHING if self.size < _FEWEST + 4 else self._spectrum.cliff(limits)
 
 
 def _longest(profiles: np.ndarray, trusted: np.ndarray) -> np.ndarray:
