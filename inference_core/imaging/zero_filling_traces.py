@@ -25,8 +25,8 @@ _PROFILES, _SHORTEST = 64, 0.8
 class Limits:
     """What a spectrum must show. Set by hand on simulated patients' spectra.
 
-    `python Testing/benchmarks/zero_filling_limits.py` measures what each is worth, on patients with fixed seeds, and
-    with `--search` looks for better ones.
+    `python Testing/benchmarks/zero_filling_limits.py` measures what each is worth, on patients with fixed seeds; with
+    `--fewer` it looks for those that are not needed, with `--search` for better ones.
 
     Attributes:
         trusted_share: voxels below this share of a bright one may be ringing that the magnitude turned around.
