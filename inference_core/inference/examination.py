@@ -16,10 +16,11 @@ import numpy as np
 import SimpleITK as sitk
 
 from inference_core.errors import collected_warnings
-from inference_core.inference.held_back import held_back_problem
+from inference_core.inference.held_back import held_back_problem, telling_slices
 from inference_core.inference.map_noise import MapNoise
+from inference_core.inference.noise_consistency import Movement
 from inference_core.inference.quantity_source import QuantitySource
-from inference_core.inference.self_check import NoSelfCheck, SelfCheck, self_check
+from inference_core.inference.self_check import SLICES, NoSelfCheck, SelfCheck, self_check
 from inference_core.inference.super_resolved_map import Check, SuperResolvedMap
 from inference_core.inference.super_resolver import PreparedInput, SuperResolver
 from inference_core.terms.conditions import METABOLITES
@@ -46,6 +47,17 @@ class Examination:
         self._prepared: dict[Hashable, tuple[PreparedInput, tuple[str, ...]]] = {}
         self._maps: OrderedDict[tuple, SuperResolvedMap] = OrderedDict()
         self._checks: dict[tuple, SelfCheck] = {}
+        self._movements: dict[tuple, Movement] = {}
+
+    def treated_by(self, resolver: SuperResolver) -> "Examination":
+        """Another examination of the maps that are, or will be, prepared here.
+
+        Args:
+            resolver: with the same network, which treats detail or measured k-space in another way.
+        """
+        other = Examination(resolver, self._most_maps)
+        other._prepared = self._prepared
+        return other
 
     def prepare(self, key: Hashable, low_resolution: sitk.Image, t1: sitk.Image, flair: sitk.Image) -> PreparedInput:
         """Bring a map, and the patient's T1 and FLAIR, onto the network's grids; once for each key.
@@ -124,6 +136,23 @@ class Examination:
         if place not in self._checks:
             self._checks[place] = self_check(self.resolver, prepared, metabolite, sharpness, None, noise, check)
         return self._checks[place]
+
+    def movement(self, key: Hashable, metabolite: str, sharpness: float, check: Check | None = None) -> Movement:
+        """How far a prepared map's measured k-space was moved, told from up to 8 slices; once for each sharpness.
+
+        Args:
+            key, metabolite, sharpness, check: as `self_check`.
+
+        Raises:
+            InputError: as `SuperResolver.super_resolve`.
+        """
+        place = key, metabolite, sharpness
+        if place not in self._movements:
+            prepared = self.prepared(key)
+            slices = telling_slices(prepared, SLICES)
+            values = self._map(*place).values(slices, check) if slices else prepared.brain[:0]
+            self._movements[place] = self.resolver.movement(prepared, metabolite, sharpness, values, slices, check)
+        return self._movements[place]
 
     def _map(self, key: Hashable, metabolite: str, sharpness: float) -> SuperResolvedMap:
         place = key, metabolite, sharpness

@@ -44,6 +44,47 @@ class NoiseWeights:
     source: str
 
 
+@dataclass(frozen=True)
+class Movement:
+    """How far the measured k-space of a map was moved.
+
+    Attributes:
+        mean: root mean square over the coefficients that may move, inside the brain, in standard deviations of their
+            noise; 0 where all were kept.
+        source: what tells the noise; "" where all were kept.
+        reason: why all were kept although they might have moved, as a sentence; "" without such a reason.
+    """
+
+    mean: float = 0.0
+    source: str = ""
+    reason: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """In plain words."""
+        if not self.source:
+            return f"The measured data were kept exactly. {self.reason}".rstrip()
+        return (
+            f"The outer part of the measured data was moved by {self.mean:.2f} standard deviations of its noise (root "
+            f"mean square; {_LARGEST_MOVE:g} at most), the noise being told by {self.source}."
+        )
+
+
+def movement(difference: np.ndarray, held_back: HeldBack, slices: list[int], weights: NoiseWeights) -> Movement:
+    """How far measured coefficients were moved.
+
+    Args:
+        difference: super-resolved maps with moved less those with kept coefficients, `(slice, 64, 64)`.
+        held_back: whose region may move.
+        slices: which slices of `held_back` these are.
+        weights: of the map.
+    """
+    # The noise, too, was told inside the brain.
+    spectrum = _to_kspace(difference * held_back.brain[slices])
+    energy = float(np.square(np.abs(spectrum[:, held_back.region])).mean())
+    return Movement(float(np.sqrt(energy)) / max(weights.limit, 1e-30), weights.source)
+
+
 def noise_weights(
     proposed: np.ndarray, gain: np.ndarray, held_back: HeldBack, slices: list[int], noise: MapNoise
 ) -> NoiseWeights:

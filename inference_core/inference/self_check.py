@@ -43,6 +43,8 @@ _PARTS = 2
 
 #: What a check may come to.
 CONFIRMED, CONTRADICTED, UNDECIDED, NOISE = "confirmed", "contradicted", "undecided", "noise"
+#: Where there is none.
+NOT_CHECKED = "not checked"
 
 
 @dataclass(frozen=True)
@@ -108,10 +110,15 @@ class SelfCheck:
     @property
     def sentence(self) -> str:
         """The result in plain words."""
-        found = (
-            f"Self-check ({self.metabolite}, n = {self.n} cut to {self.kept}): the network's detail explains "
-            f"{self.explained:.0%} of the measured detail that was held back from it (zero-filling: 0%)"
-        )
+        about = f"Self-check ({self.metabolite}, n = {self.n} cut to {self.kept}, lambda = {self.sharpness:g})"
+        held_back = "of the measured detail that was held back from it"
+        if self.detail == "zero-filled":
+            found = (
+                f"{about}: none of the network's detail is shown; as the network proposes it, it would explain "
+                f"{self.unscaled:.0%} {held_back} (zero-filling: 0%)"
+            )
+        else:
+            found = f"{about}: the network's detail explains {self.explained:.0%} {held_back} (zero-filling: 0%)"
         if self.detail == "matched":
             found += f"; without being matched to the data it would explain {self.unscaled:.0%}"
         return f"{found}. {self.noise_certainty.capitalize()} {self.noise:.0%} of it is noise, by {self.noise_source}."
@@ -119,6 +126,9 @@ class SelfCheck:
     @property
     def warning(self) -> str | None:
         """What the user has to be warned of, if anything."""
+        if self.detail == "zero-filled":
+            # There is no detail of the network's that the user could trust by mistake.
+            return None
         if self.verdict == CONTRADICTED:
             return (
                 f"The measured k-space contradicts the detail that the network adds to this map of {self.metabolite}: "
@@ -308,7 +318,9 @@ class NoSelfCheck:
     sentence: str
     explained: float | None = None
     warning: str | None = None
+    verdict: str = NOT_CHECKED
+    rings: tuple[RingCheck, ...] = ()
 
     def describe(self) -> dict[str, Any]:
         """What `json` can write about it."""
-        return {"Verdict": "not checked", "Reason": self.sentence}
+        return {"Verdict": self.verdict, "Reason": self.sentence}

@@ -47,7 +47,7 @@ from inference_core.inference.held_back import LEAST_MATCHED, held_back_problem,
 from inference_core.inference.kept_mri import KeptMri
 from inference_core.inference.kept_slices import KeptSlicesStore
 from inference_core.inference.map_noise import MapNoise, noise_from_map
-from inference_core.inference.noise_consistency import moved, noise_weights
+from inference_core.inference.noise_consistency import Movement, moved, movement, noise_weights
 from inference_core.inference.prepared_input import PreparedInput
 from inference_core.networks.scaling import slice_scale
 from inference_core.networks.weights_io import WeightsInfo, load_weights
@@ -150,20 +150,22 @@ class SuperResolver:
     def with_detail(self, detail: str) -> "SuperResolver":
         """One that computes with the same network, and treats the detail that it adds in another way.
 
+        What is kept of slices for the next lambda does not depend on that, so both keep it together.
+
         Raises:
             InputError: for an unknown way.
         """
-        other = self.apart()
+        other = copy.copy(self)
         other.detail, other._matches = check_detail(detail), {}
         return other
 
     def with_consistency(self, consistency: str) -> "SuperResolver":
-        """One that computes with the same network, and keeps the measured k-space in another way.
+        """One that computes with the same network, and keeps the measured k-space in another way; see `with_detail`.
 
         Raises:
             InputError: for an unknown way.
         """
-        other = self.apart()
+        other = copy.copy(self)
         other.consistency, other._matches = check_consistency(consistency), {}
         return other
 
@@ -355,7 +357,39 @@ class SuperResolver:
         """
         return self._in_batches(prepared, metabolite, sharpness, slices, progress, self._engine.propose)
 
-    def match(self, prepared: PreparedInput, metabolite: str, noise: MapNoise | None = None) -> DetailMatch | None:
+    def movement(
+        self,
+        prepared: PreparedInput,
+        metabolite: str,
+        sharpness: float,
+        values: np.ndarray,
+        slices: Sequence[int],
+        progress: Progress | None = None,
+    ) -> Movement:
+        """How far the measured k-space of a map was moved; takes a pass of the network where it was.
+
+        Args:
+            prepared, metabolite, sharpness, slices, progress: as `super_resolve`.
+            values: what that gave for the slices.
+
+        Raises:
+            InputError: as `super_resolve`.
+        """
+        match = self.match(prepared, metabolite)
+        if match is None or match.noise is None:
+            asked_for = self.consistency == "noise" and self.proposes
+            return Movement(reason=(held_back_problem(prepared) or "") if asked_for else "")
+        chosen = self._chosen(prepared, slices)
+        kept = self.super_resolve(prepared, metabolite, sharpness, chosen, progress, replace(match, noise=None))
+        return movement(values - kept, hold_back(prepared), chosen, match.noise)
+
+    def match(
+        self,
+        prepared: PreparedInput,
+        metabolite: str,
+        noise: MapNoise | None = None,
+        progress: Progress | None = None,
+    ) -> DetailMatch | None:
         """How the detail that the network adds to a map is scaled, the same at each lambda.
 
         It is told from the map's measured k-space and the network's proposal at lambda = 0 for less of it, in up to 8
@@ -366,6 +400,8 @@ class SuperResolver:
             metabolite: one of `inference_core.METABOLITES`, or an alias of one.
             noise: of the map, for a consistency that asks for it, at the first call for a map; None to tell it from
                 the map.
+            progress: called before the first and after each batch of slices that it takes; may raise to end it. Not
+                called where the match is known or needs no slices.
 
         Returns:
             None where `detail` is not "matched" or the network's proposal can't be had; `UNMATCHED` for maps that are
@@ -377,18 +413,22 @@ class SuperResolver:
         key = id(prepared), resolve_metabolite(metabolite)
         known, match = self._matches.get(key, (lambda: None, None))
         if known() is not prepared:
-            match = self._matched(prepared, metabolite, noise)
+            match = self._matched(prepared, metabolite, noise, progress)
             for other in [other for other, kept in self._matches.items() if kept[0]() is None]:
                 del self._matches[other]
             self._matches[key] = weakref.ref(prepared), match
         return match
 
-    def _matched(self, prepared: PreparedInput, metabolite: str, noise: MapNoise | None) -> DetailMatch:
+    def _matched(
+        self, prepared: PreparedInput, metabolite: str, noise: MapNoise | None, progress: Progress | None
+    ) -> DetailMatch:
         plain = {"network": UNMATCHED, "zero-filled": ZERO_FILLED}
         if held_back_problem(prepared, LEAST_MATCHED) is not None:
             return plain.get(self.detail, UNMATCHED)
         held_back, slices = hold_back(prepared), telling_slices(prepared, _MATCHED_SLICES)
-        proposed = self.apart().propose(held_back.prepared, metabolite, 0.0, slices)
+        if progress is not None:
+            progress(0, len(slices))
+        proposed = self.apart().propose(held_back.prepared, metabolite, 0.0, slices, progress)
         match = plain.get(self.detail) or match_detail(proposed, held_back, slices)
         if self.consistency == "hard" or held_back_problem(prepared) is not None:
             return match
@@ -499,4 +539,6 @@ class SuperResolver:
         network = copy.deepcopy(self._engine.network).cpu()
         self.device, self.device_reason = "cpu", f"CPU: {self.device} has too little memory"
         self.precision = "float32"
+        # Another one may still share the slices that are kept on the GPU.
+        self._store = KeptSlicesStore()
         self._engine = Engine(network) if can_be_folded(network) else AnyNetwork(network, "cpu")

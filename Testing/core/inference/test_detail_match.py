@@ -128,3 +128,17 @@ def test_a_match_is_found_once_for_a_map_and_serves_its_mirror_images(resolver, 
     own.super_resolve(prepared, "GPC+PCh", 0.1, [0])
     own.super_resolve(prepared, "tCho", 0.0, [0])
     assert len(found) == 2
+
+
+def test_the_match_tells_how_far_it_is_and_can_be_ended(resolver, patient):
+    prepared = resolver.prepare(*patient(size=(16, 16, 3)))
+    own, told = resolver.with_detail("matched"), []
+
+    def end(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        own.match(prepared, "NAA", progress=end)
+    match = own.match(prepared, "NAA", progress=lambda *counts: told.append(counts))
+    assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    assert own.match(prepared, "NAA", progress=end) is match

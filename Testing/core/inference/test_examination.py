@@ -154,6 +154,17 @@ def test_a_map_is_prepared_once_and_brings_its_notices(resolver, patient):
     assert examination.prepared("tCho").t1 is examination.prepared("NAA").t1
 
 
+def test_another_treatment_of_the_detail_takes_the_maps_that_are_prepared(examination, resolver):
+    other = examination.treated_by(resolver.with_detail("zero-filled"))
+    key = next(iter(examination._prepared))
+    assert other.prepared(key) is examination.prepared(key)
+    values = [own.quantity(Quantity(("NAA",)), {"NAA": key}, 0.0).whole().values for own in (examination, other)]
+    assert (values[0] != values[1]).any()
+    assert other.movement(key, "NAA", 0.0).sentence == "The measured data were kept exactly."
+    moved = examination.treated_by(resolver.with_consistency("noise")).movement(key, "NAA", 0.0)
+    assert 0 <= moved.mean <= 1
+
+
 def test_a_patient_is_warned_of_once(resolver, patient):
     images = patient(size=(34, 34, 1))
     with pytest.warns(InputWarning) as told:

@@ -11,7 +11,7 @@ from held_back_patients import fine_images, prepared_of
 from inference_core.errors import InputError
 from inference_core.inference.held_back import hold_back, in_image
 from inference_core.inference.map_noise import noise_from_bounds
-from inference_core.inference.noise_consistency import moved, noise_weights
+from inference_core.inference.noise_consistency import moved, movement, noise_weights
 from inference_core.inference.super_resolver import SuperResolver
 from inference_core.networks import create_network, kspace
 
@@ -69,6 +69,19 @@ def test_nothing_moves_by_more_than_its_noise(noisy):
         assert 0 <= weights.share.min() <= weights.share.max() <= 1
 
 
+def test_how_far_the_data_moved_is_told_in_units_of_their_noise(noisy):
+    prepared, images, noise = noisy
+    before, after, weights, held_back = both(prepared, images, noise)
+    told = movement(after - before, held_back, SLICES, weights)
+    assert 0.1 < told.mean <= 1
+    assert told.sentence.startswith(f"The outer part of the measured data was moved by {told.mean:.2f} standard dev")
+    assert noise.source in told.sentence
+    # A map of nothing but that noise, in the brain, is one standard deviation of it.
+    draws = noise.images(SLICES, held_back.region)
+    means = [movement(draw, held_back, SLICES, weights).mean for draw in draws]
+    assert np.sqrt(np.mean(np.square(means))) == pytest.approx(1, abs=0.05)
+
+
 def test_without_noise_nothing_moves(noisy):
     prepared, images, noise = noisy
     before, after, weights, _ = both(prepared, 20 - images, replace(noise, draws=noise.draws * 1e-6))
@@ -104,5 +117,10 @@ def test_a_resolver_moves_the_maps_that_are_fine_enough_and_others_not(patient):
         output = noise.super_resolve(prepared, "NAA", 0.0, [1])
         assert np.isfinite(output).all()
         assert not output[~prepared.brain[[1]]].any()
+        told = noise.movement(prepared, "NAA", 0.0, noise.super_resolve(prepared, "NAA"), [0, 1])
+        assert (0 < told.mean <= 1) == moves
+        assert ("at least n = 12" in told.sentence) != moves
+        kept = hard.movement(prepared, "NAA", 0.0, hard.super_resolve(prepared, "NAA"), [0, 1])
+        assert kept.sentence == "The measured data were kept exactly."
     with pytest.raises(InputError, match="hard, noise"):
         hard.with_consistency("soft")

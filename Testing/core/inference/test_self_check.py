@@ -46,6 +46,14 @@ def test_the_truth_explains_all_and_zero_filling_nothing(images, prepared):
     assert "zero-filling: 0%" in nothing.sentence
 
 
+def test_of_a_zero_filled_map_it_tells_what_is_left_out(images, prepared):
+    check = self_check(KnownProposals(20 - images, "zero-filled"), prepared, "NAA", 0.02)
+    assert check.explained == 0
+    assert check.warning is None
+    assert "lambda = 0.02): none of the network's detail is shown" in check.sentence
+    assert "as the network proposes it, it would explain -3" in check.sentence
+
+
 @pytest.mark.parametrize("share", [0.3, 0.7])
 def test_the_share_is_what_it_says(images, prepared, share):
     # Of detail in proportion to the measured one, 1 - (1 - p)^2 is explained.
