@@ -16,8 +16,10 @@ from MRSISuperResLib.compute.patient_cache import PatientCache
 from MRSISuperResLib.compute.requests import (
     CertaintyDone,
     CertaintyFinished,
+    Checked,
     Failed,
     Finished,
+    Matching,
     Prepared,
     Request,
     SlicesDone,
@@ -26,7 +28,7 @@ from MRSISuperResLib.compute.requests import (
 
 #: Seconds at most that the thread waits for slices to be drawn: computing on would take the cores that draw them.
 _COURTESY = 0.1
-#: Seconds that the user's hand has to rest before the thread turns to how certain a result is.
+#: Seconds that the user's hand has to rest before the thread turns to how far a result may be trusted.
 _REST = 0.3
 
 
@@ -140,7 +142,7 @@ class Computation:
                 message = Failed(request, sentence, traceback.format_exc())
             self.messages.put(message)
             if request.certainty and isinstance(message, Finished) and message.complete:
-                self.run(self._find_certainty, request, set())
+                self.run(self._look_closer, request, set(), False)
 
     def _fulfil(self, request: Request) -> Finished:
         if request.cancelled.is_set():
@@ -150,6 +152,14 @@ class Computation:
         if request.cancelled.is_set():
             return Finished(request, False)
         self._announce(request, resolver, source, notices)
+        try:
+            with collected_warnings() as more:
+                self.cache.match(request, lambda done, total: self._tell_matching(request, done, total))
+        except _SupersededError:
+            return Finished(request, False)
+        if more:
+            notices = (*notices, *more)
+            self._announce(request, resolver, source, notices)
         remaining = set(range(source.grid.slices))
         batch = 1
         while remaining:
@@ -171,12 +181,32 @@ class Computation:
         source.check_meaning()
         return Finished(request, True, source.measured_energy())
 
-    def _find_certainty(self, request: Request, done: set[int]) -> None:
-        """How certain a result is, slice by slice, as long as nothing else is wanted of the thread."""
+    def _tell_matching(self, request: Request, done: int, total: int) -> None:
+        """Tell of the match, unless nobody wants it any more; a request for another lambda needs the same one."""
+        pending = self._pending
+        if request.cancelled.is_set() or self._closing or (pending is not None and pending.matched != request.matched):
+            raise _SupersededError
+        self.messages.put(Matching(request, done, total))
+
+    def _look_closer(self, request: Request, done: set[int], checked: bool) -> None:
+        """How far a result may be trusted, as long as nothing else is wanted of the thread.
+
+        First the self-check, a pass or two for a few slices, then the uncertainty, eight for each slice.
+
+        Args:
+            request: whose result.
+            done: slices whose uncertainty is known.
+            checked: whether the self-check was told.
+        """
         try:
-            calibration = self.cache.calibration(self.cache.resolver(request.model))
             source, _ = self.cache.source(request)
             self._rest(request)
+            if not checked:
+                with collected_warnings():
+                    found = self.cache.check(request, lambda *_: self._check_wanted(request))
+                self.messages.put(Checked(request, *found))
+                checked = True
+            calibration = self.cache.calibration(self.cache.resolver(request.model))
             while remaining := set(range(source.grid.slices)) - done:
                 nearest = _nearest(remaining, request.shown)[:1]
                 with collected_warnings():
@@ -189,13 +219,14 @@ class Computation:
         except _SupersededError:
             if not (request.cancelled.is_set() or self._closing or self._pending is not None):
                 # Only something that does not replace it, such as a batch: go on after that.
-                self.run(self._find_certainty, request, done)
+                self.run(self._look_closer, request, done, checked)
                 return
             self.messages.put(CertaintyFinished(request, False))
         except InputError as error:
             self.messages.put(CertaintyFinished(request, False, str(error)))
         except Exception as error:
-            sentence = f"The uncertainty failed unexpectedly ({type(error).__name__}: {error})."
+            what = "The uncertainty" if checked else "The self-check"
+            sentence = f"{what} failed unexpectedly ({type(error).__name__}: {error})."
             self.messages.put(CertaintyFinished(request, False, sentence, traceback.format_exc()))
         else:
             self.messages.put(CertaintyFinished(request, True))

@@ -21,8 +21,10 @@ from MRSISuperResLib.compute.computation import Computation
 from MRSISuperResLib.compute.requests import (
     CertaintyDone,
     CertaintyFinished,
+    Checked,
     Failed,
     Finished,
+    Matching,
     Prepared,
     Request,
     SlicesDone,
@@ -46,7 +48,7 @@ class State(enum.Enum):
 
     IDLE = "nothing is computed"
     SUPER_RESOLVING = "slices are computed"
-    ESTIMATING = "the result is complete, its uncertainty is computed"
+    ESTIMATING = "the result is complete, its self-check and uncertainty are computed"
 
 
 @dataclass(eq=False)
@@ -78,6 +80,8 @@ class Job:
             segmentation_name=self.asked.segmentation_name,
             weights=self.prepared.weights,
             device=self.prepared.device,
+            detail=self.asked.model.detail,
+            consistency=self.asked.model.consistency,
         )
 
 
@@ -86,6 +90,9 @@ class Listener:
 
     def on_working(self, done: int, total: int) -> None:
         """So many slices of all are done; 0 of 0 while images are being prepared."""
+
+    def on_matching(self, done: int, total: int) -> None:
+        """The detail is matched to the data before the first slice: so many passes are done of all."""
 
     def on_prepared(self, notices: tuple[str, ...], device: str) -> None:
         """The input was accepted; sentences for the user, and where it is computed."""
@@ -100,7 +107,7 @@ class Listener:
         """The request can't be fulfilled."""
 
     def on_certainty(self) -> None:
-        """What is known of the result's uncertainty has changed."""
+        """What is known of the result's self-check or uncertainty has changed."""
 
 
 class LiveUpdate:
@@ -198,7 +205,9 @@ class LiveUpdate:
         try:
             if self._shown_from is None:
                 label = self.result.label
-                return asked.sources == (label.map_name, label.t1_name, label.flair_name, label.segmentation_name)
+                treated = (asked.model.detail, asked.model.consistency) == (label.detail, label.consistency)
+                sources = label.map_name, label.t1_name, label.flair_name, label.segmentation_name
+                return treated and asked.sources == sources
             return self._shown_from == (asked.key, asked.model)
         except InputError:
             return False
@@ -266,10 +275,15 @@ class LiveUpdate:
         match message:
             case Prepared():
                 self._handle_prepared(job, message)
+            case Matching() if self._state is State.SUPER_RESOLVING:
+                self._listener.on_matching(message.done, message.total)
             case SlicesDone():
                 self._handle_slices(job, message)
             case Finished() if latest and self._state is State.SUPER_RESOLVING:
                 self._finish(message)
+            case Checked() if latest and self._state is State.ESTIMATING:
+                self.certainty.add_checks(message)
+                self._listener.on_certainty()
             case CertaintyDone() if latest and self._state is State.ESTIMATING:
                 self._handle_certainty(job, message)
             case CertaintyFinished() if latest and self._state is State.ESTIMATING:

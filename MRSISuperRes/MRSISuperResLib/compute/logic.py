@@ -6,6 +6,7 @@ from pathlib import Path
 from inference_core.batch.request import BatchRequest
 from inference_core.errors import InputError
 from inference_core.terms.conditions import check_sharpness
+from inference_core.terms.detail import DEFAULT_CONSISTENCY, DEFAULT_DETAIL, check_consistency, check_detail
 from inference_core.terms.quantity import SEGMENTS, Quantity
 from inference_core.terms.reference import BRAIN, parse_reference
 from MRSISuperResLib.compute.batch import run_folder, summary
@@ -37,6 +38,8 @@ def super_resolve(
     uncertainty: bool = False,
     reference=None,
     mirror: bool = False,
+    detail: str = DEFAULT_DETAIL,
+    consistency: str = DEFAULT_CONSISTENCY,
 ):
     """Super-resolve a map and return the new volume node. Blocks until it is complete.
 
@@ -56,11 +59,14 @@ def super_resolve(
         reference: give a ratio in multiples of its median in the "brain", or in the segments of a
             `vtkMRMLSegmentationNode` that are shown.
         mirror: of that in the same place on the brain's other side instead.
+        detail: what becomes of the detail that the network adds: "matched", "network" or "zero-filled".
+        consistency: what becomes of the measured k-space: "hard" or "noise".
 
     Raises:
         InputError: for input that can't be used, or a package that is missing; one sentence for the user.
     """
     check_packages()
+    model = Model(str(weights), device, check_detail(detail), check_consistency(consistency))
     with given_nodes() as given:
         map_node, t1_node, flair_node = given.volumes_of_patient(map_node, t1_node, flair_node)
         if reference != BRAIN:
@@ -80,7 +86,7 @@ def super_resolve(
     normal = None
     if quantity.needs_segments:
         normal = normal_tissue(reference, t1_node, next(iter(images.values())).t1, mirror)
-    request = Request(images, quantity, sharpness, Model(str(weights), device), tissue=normal)
+    request = Request(images, quantity, sharpness, model, tissue=normal)
     computation = shared_computation()
     found = computation.run(computation.super_resolve, request, uncertainty).result()
     for notice in (*input_doubts(map_node, t1_node, flair_node, quantity.name), *found.notices):
@@ -95,6 +101,8 @@ def super_resolve(
         segmentation_name=reference.GetName() if normal else "",
         weights=found.resolver.weights.sha256,
         device=found.resolver.device_reason,
+        detail=detail,
+        consistency=consistency,
     )
     grid = found.result.grid
     result = ResultVolume.create(map_node)
@@ -126,6 +134,8 @@ def super_resolve_folder(
     reference: str | None = None,
     mirror: bool = False,
     uncertainty: bool = False,
+    detail: str = DEFAULT_DETAIL,
+    consistency: str = DEFAULT_CONSISTENCY,
 ) -> list:
     """Super-resolve every metabolite map of every patient in a folder; see `inference_core.batch.run_batch`.
 
@@ -137,6 +147,7 @@ def super_resolve_folder(
         progress: called with the number of outputs that are through, of all outputs, and the latest row; None to
             print them. Called on another thread: it may not touch Qt or MRML.
         ratios, reference, mirror, uncertainty: as of `inference_core.batch.BatchRequest`.
+        detail, consistency: as of `super_resolve`.
 
     Returns:
         A `BatchRow` for each output, with patient, metabolite, sharpness, n, status, seconds, output, message.
@@ -146,7 +157,7 @@ def super_resolve_folder(
     """
     check_packages()
     computation: Computation = shared_computation()
-    model = Model(str(weights), device)
+    model = Model(str(weights), device, check_detail(detail), check_consistency(consistency))
     request = BatchRequest(
         study, output, sharpness, ratios=ratios, reference=reference, mirror=mirror, uncertainty=uncertainty
     )

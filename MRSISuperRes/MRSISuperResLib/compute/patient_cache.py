@@ -3,6 +3,8 @@
 For the computing thread alone.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from inference_core.errors import collected_warnings
@@ -27,8 +29,9 @@ class PatientCache:
 
     def clear(self) -> None:
         """Free the network and the patient."""
-        self._model: Model | None = None
+        self._loaded: tuple | None = None
         self._resolver = None
+        self._treatments: dict[tuple, tuple] = {}
         self._loading_notices: tuple[str, ...] = ()
         self._calibration = (None, None)
         self._examination = None
@@ -44,14 +47,29 @@ class PatientCache:
         """
         from inference_core.inference.super_resolver import SuperResolver
 
-        if self._model != model:
+        if self._loaded != (model.weights, model.device):
             # Freed first: two networks may not fit into a small GPU's memory.
-            self._model = self._resolver = self._examination = None
+            self._loaded = self._resolver = self._examination = None
+            self._treatments = {}
             device = None if model.device == "automatic" else model.device
             with collected_warnings() as notices:
                 self._resolver = SuperResolver.load(model.weights or None, device)
-            self._model, self._loading_notices = model, tuple(notices)
-        return self._resolver
+            self._loaded, self._loading_notices = (model.weights, model.device), tuple(notices)
+        return self._treated(model)[0]
+
+    def _treated(self, model: Model) -> tuple:
+        """The resolver of a model's treatment of detail and data, and its examination, None without a patient.
+
+        All treatments are kept, so that going back to one computes nothing again.
+        """
+        place = model.detail, model.consistency
+        resolver, examination = self._treatments.get(place, (None, None))
+        if resolver is None:
+            resolver = self._resolver.with_detail(model.detail).with_consistency(model.consistency)
+        if examination is None and self._examination is not None:
+            examination = self._examination.treated_by(resolver)
+        self._treatments[place] = resolver, examination
+        return resolver, examination
 
     def calibration(self, resolver):
         """The calibration of a resolver's weights, kept until another is asked for.
@@ -77,15 +95,16 @@ class PatientCache:
         """
         from inference_core.inference.examination import Examination
 
-        resolver = self.resolver(model)
+        self.resolver(model)
         keys = {name: own.key for name, own in images.items()}
         mri_key = next(iter(keys.values()))[1:]
         if self._examination is None or mri_key != self._mri_key or len(self._keys | {*keys.values()}) > _MOST_PREPARED:
-            self._examination, self._mri_key, self._keys = Examination(resolver), mri_key, set()
+            self._examination, self._mri_key, self._keys = Examination(self._resolver), mri_key, set()
+            self._treatments = {place: (resolver, None) for place, (resolver, _) in self._treatments.items()}
         for own in images.values():
             self._examination.prepare(own.key, own.low_resolution, own.t1, own.flair)
             self._keys.add(own.key)
-        return self._examination, keys
+        return self._treated(model)[1], keys
 
     def notices(self, keys: dict[str, tuple]) -> tuple[str, ...]:
         """What the user should know of the network, and of an examination's maps: each sentence once.
@@ -107,6 +126,28 @@ class PatientCache:
         tissue = None if request.tissue is None else self._tissue_mask(request, first)
         source = examination.quantity(request.quantity, keys, request.sharpness, tissue)
         return source, self.notices(keys)
+
+    def match(self, request: Request, progress: Callable[[int, int], None]) -> None:
+        """Find how a request's detail matches the data, where that is wanted and not known yet.
+
+        Args:
+            request: whose.
+            progress: see `SuperResolver.match`; may raise to end it.
+        """
+        examination, keys = self.examination(request.model, request.images)
+        for name, key in keys.items():
+            examination.resolver.match(examination.prepared(key), name, progress=progress)
+
+    def check(self, request: Request, check: Callable[[int, int], None]) -> tuple[tuple, dict]:
+        """`Checked.checks` and `Checked.movements` of a request; each is computed once.
+
+        Args:
+            request: whose.
+            check: called after each pass of the network; may raise to end it.
+        """
+        examination, keys = self.examination(request.model, request.images)
+        checks = tuple(examination.self_check(key, name, request.sharpness, None, check) for name, key in keys.items())
+        return checks, {name: examination.movement(key, name, request.sharpness, check) for name, key in keys.items()}
 
     def _tissue_mask(self, request: Request, prepared) -> np.ndarray:
         """Where a request's tissue is in its maps, kept for the next request.

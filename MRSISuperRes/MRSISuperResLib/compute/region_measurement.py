@@ -9,6 +9,7 @@ import SimpleITK as sitk
 from inference_core.errors import collected_warnings
 from inference_core.regions.choice import parse_ratios
 from inference_core.terms.conditions import check_sharpness
+from inference_core.terms.detail import DEFAULT_CONSISTENCY, DEFAULT_DETAIL, check_consistency, check_detail
 from inference_core.terms.ratios import Ratio
 from MRSISuperResLib.compute.computation import Computation, shared_computation
 from MRSISuperResLib.compute.requests import Model
@@ -69,6 +70,8 @@ def measure_regions(
     mirror: bool = False,
     weights: str | Path = "",
     device: str = "automatic",
+    detail: str = DEFAULT_DETAIL,
+    consistency: str = DEFAULT_CONSISTENCY,
 ) -> tuple:
     """Measure a patient's metabolites in a segmentation's segments, and leave a table of them in the scene.
 
@@ -80,7 +83,7 @@ def measure_regions(
         sharpness: lambda, 0 to 0.1.
         ratios: such as ["tCho/NAA"]; None for the usual ones that the maps allow.
         mirror: measure each region's counterpart on the other side, too.
-        weights, device: as of `MRSISuperResLib.compute.logic.super_resolve`.
+        weights, device, detail, consistency: as of `MRSISuperResLib.compute.logic.super_resolve`.
 
     Returns:
         `inference_core.regions.table.RegionRow`s.
@@ -89,6 +92,7 @@ def measure_regions(
         InputError: for input that can't be used, or a package that is missing; one sentence for the user.
     """
     check_packages()
+    model = Model(str(weights), device, check_detail(detail), check_consistency(consistency))
     with given_nodes() as given:
         map_node, t1_node, flair_node = given.volumes_of_patient(map_node, t1_node, flair_node)
         segmentation_node = given.segmentation(segmentation_node, "segmentation")
@@ -96,7 +100,7 @@ def measure_regions(
     images = images_of_maps(maps, t1_node, flair_node, maps)
     segments, notices = segment_images(segmentation_node, t1_node, next(iter(images.values())).t1)
     parsed = None if ratios is None else parse_ratios(ratios, maps)
-    wanted = Wanted(images, segments, parsed, mirror, check_sharpness(sharpness), Model(str(weights), device))
+    wanted = Wanted(images, segments, parsed, mirror, check_sharpness(sharpness), model)
     computation = shared_computation()
     found = computation.run(measure, computation, wanted, lambda *_: None, lambda: None).result()
     for notice in (*left_out(map_node, maps), *notices, *found.notices):

@@ -8,17 +8,39 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from inference_core.imaging.geometry import SuperResolvedGrid
+from inference_core.terms.detail import DEFAULT_CONSISTENCY, DEFAULT_DETAIL
 from inference_core.terms.quantity import Quantity
 from MRSISuperResLib.scene.normal_tissue import NormalTissue
+from MRSISuperResLib.scene.parameters import CONSISTENCY_NAMES, DETAIL_NAMES
 from MRSISuperResLib.scene.volumes import PatientImages
 
 
 @dataclass(frozen=True)
 class Model:
-    """Which network, and where it computes: a file of weights ("" for the default), and a device or "automatic"."""
+    """Which network, where it computes, and what becomes of its detail and of the measured data.
+
+    Attributes:
+        weights: a file, "" for the default.
+        device: or "automatic".
+        detail, consistency: as of `inference_core.terms.detail`.
+    """
 
     weights: str = ""
     device: str = "automatic"
+    detail: str = DEFAULT_DETAIL
+    consistency: str = DEFAULT_CONSISTENCY
+
+    @classmethod
+    def of(cls, parameters) -> "Model":
+        """The one that an `MRSISuperResParameterNode` says."""
+        detail, consistency = (
+            next(name for name, shown in names.items() if shown == chosen)
+            for names, chosen in (
+                (DETAIL_NAMES, parameters.detail),
+                (CONSISTENCY_NAMES, parameters.consistency),
+            )
+        )
+        return cls(parameters.weights, parameters.device, detail, consistency)
 
 
 @dataclass(eq=False)
@@ -53,6 +75,16 @@ class Request:
         own = tuple(images.key for images in self.images.values())
         return own if self.tissue is None else (*own, self.tissue.key)
 
+    @property
+    def checked(self) -> tuple:
+        """Equal for requests that differ in lambda at most."""
+        return self.key, self.quantity.name, self.model
+
+    @property
+    def matched(self) -> tuple:
+        """Equal for requests whose detail is matched to the same maps."""
+        return tuple(images.key for images in self.images.values()), self.quantity.metabolites, self.model
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -64,6 +96,30 @@ class Prepared:
     notices: tuple[str, ...]
     device: str
     weights: str
+
+
+@dataclass(frozen=True)
+class Matching:
+    """The detail is being matched to the data, which comes before the first slice: passes done, and of all."""
+
+    request: Request
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a result's own measured k-space says of it.
+
+    Attributes:
+        checks: an `inference_core.inference.self_check.SelfCheck`, or `NoSelfCheck`, of each map that it was made of.
+        movements: how far each of these maps' measured k-space was moved, an
+            `inference_core.inference.noise_consistency.Movement` by metabolite.
+    """
+
+    request: Request
+    checks: tuple
+    movements: Mapping[str, object]
 
 
 @dataclass(frozen=True)

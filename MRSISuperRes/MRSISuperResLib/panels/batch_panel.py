@@ -67,7 +67,7 @@ class BatchPanel:
             return
         self._failed, self._stopped = [], False
         request = BatchRequest(parameters.batchInput, parameters.batchOutput, sharpness)
-        model = Model(parameters.weights, parameters.device)
+        model = Model.of(parameters)
         computation = shared_computation()
         self.ui.batchLabel.text = _("Looking for patients\u2026")
         self.ui.batchProgressBar.visible = True

@@ -7,6 +7,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from inference_core.errors import InputError
+from inference_core.terms.detail import DEFAULT_CONSISTENCY, DEFAULT_DETAIL
 from inference_core.terms.quantity import TISSUES, Quantity
 from inference_core.terms.reference import Reference
 from MRSISuperResLib.compute import torch_setup
@@ -22,10 +23,11 @@ from MRSISuperResLib.panels.model_panel import ModelPanel
 from MRSISuperResLib.panels.regions_panel import RegionsPanel
 from MRSISuperResLib.panels.resolution import describe
 from MRSISuperResLib.panels.risk import state_risk
+from MRSISuperResLib.panels.self_check_panel import SelfCheckPanel
 from MRSISuperResLib.scene.guesses import metabolite_of, mri_nodes
 from MRSISuperResLib.scene.input_doubts import input_doubts
 from MRSISuperResLib.scene.overlay import align_views
-from MRSISuperResLib.scene.parameters import OWN_RATIO
+from MRSISuperResLib.scene.parameters import CONSISTENCY_NAMES, DETAIL_NAMES, OWN_RATIO
 from MRSISuperResLib.scene.result_volume import ResultVolume, result_of
 from MRSISuperResLib.scene.sample_data import load_sample_patient, sample_note
 from MRSISuperResLib.scene.volumes import map_readout_image, volume_state
@@ -64,6 +66,8 @@ class Panel(Listener):
         self._request: SceneRequest | None = None
         self._observed: list[tuple] = []
         self._device = ""
+        # Passes done and of all, while the detail is matched to the data.
+        self._matching: tuple[int, int] | None = None
         self._readout = None
         self._inputs: tuple = ()
         self._bring_to_front = False
@@ -72,6 +76,7 @@ class Panel(Listener):
         self.live = LiveUpdate(shared_computation(), self)
         self.display = DisplayPanel(ui, self._on_views_changed)
         self.certainty = CertaintyPanel(ui)
+        self.self_check = SelfCheckPanel(ui)
         self.model = ModelPanel(ui)
         self.regions = RegionsPanel(ui)
         self.batch = BatchPanel(ui)
@@ -99,7 +104,7 @@ class Panel(Listener):
         self._seen = None
         self._refused = ""
         self._known = set()
-        for part in (self.model, self.regions, self.batch):
+        for part in (self.model, self.self_check, self.regions, self.batch):
             part.parameters = parameters
         self.display.connect(parameters)
         if parameters is None:
@@ -149,7 +154,7 @@ class Panel(Listener):
         self.regions.refresh()
         self.batch.refresh()
         self.display.refresh(self._result_node())
-        self.certainty.refresh(self.live.result, self.live.certainty)
+        self._state_trust()
         self.ui.keepButton.enabled = self._has_complete_result() and not self.live.working
 
     def close(self) -> None:
@@ -224,7 +229,7 @@ class Panel(Listener):
             segmentation=p.segmentation if reference and reference.labelled else None,
             sharpness=p.sharpness,
             live=p.liveUpdate,
-            model=Model(p.weights, p.device),
+            model=Model.of(p),
         )
 
     def _on_parameters(self, _caller=None, _event=None) -> None:
@@ -381,6 +386,15 @@ class Panel(Listener):
 
     def on_working(self, done: int, total: int) -> None:
         """See `Listener`."""
+        self._matching = None
+        self._show_progress(done, total)
+
+    def on_matching(self, done: int, total: int) -> None:
+        """See `Listener`."""
+        self._matching = done, total
+        self._show_progress(done, total)
+
+    def _show_progress(self, done: int, total: int) -> None:
         bar = self.ui.progressBar
         bar.visible = True
         bar.maximum, bar.value = total, done
@@ -399,7 +413,7 @@ class Panel(Listener):
         if self.parameters.result is not result.node:
             self.parameters.result = result.node
         self.display.result_changed(result, self.live.certainty, first or self._bring_to_front)
-        self.certainty.refresh(result, self.live.certainty)
+        self._state_trust()
         self._bring_to_front = False
         self._state_status()
 
@@ -424,9 +438,14 @@ class Panel(Listener):
         if self.parameters is None:
             return
         self.display.certainty_changed()
-        self.certainty.refresh(self.live.result, self.live.certainty)
+        self._state_trust()
 
     # What the panel states.
+
+    def _state_trust(self) -> None:
+        """What is known of how far the result may be trusted."""
+        self.certainty.refresh(self.live.result, self.live.certainty)
+        self.self_check.refresh(self.live.result, self.live.certainty)
 
     def _result_node(self):
         result = self.live.result
@@ -444,6 +463,10 @@ class Panel(Listener):
             _("Give up and return to the last complete result.") if working else reason or _("Super-resolve.")
         )
         wanted = self._seen
+        if working and self._matching is not None:
+            text = _("Matching the detail of {0} to the data, pass {1} of {2}\u2026")
+            status.text = text.format(wanted.quantity, min(self._matching[0] + 1, self._matching[1]), self._matching[1])
+            return
         if working:
             status.text = _("Computing {0} at \u03bb = {1:.3f}\u2026").format(wanted.quantity, wanted.sharpness)
             return
@@ -454,7 +477,7 @@ class Panel(Listener):
         shown = (
             _("Shown: {0} at \u03bb = {1:.3f}") if self._is_shown() else _("Not in the views: {0} at \u03bb = {1:.3f}")
         )
-        shown = shown.format(label.metabolite, label.sharpness)
+        shown = ", ".join([shown.format(label.metabolite, label.sharpness), *_treatment(label)])
         advice = f". {reason}" if reason else _(": press Apply.")
         if not self.live.result.is_complete:
             # A scene that was saved while something was computed.
@@ -503,3 +526,13 @@ class Panel(Listener):
             drawn = slicer.vtkSegmentation.SourceRepresentationModified
             for event in (drawn, slicer.vtkMRMLDisplayableNode.DisplayModifiedEvent, _PLACE_CHANGED):
                 self._observe(self._seen.segmentation, event, self._on_segments_modified)
+
+
+def _treatment(label) -> list[str]:
+    """What a result's label says that is not the default, in words."""
+    told = []
+    if label.detail != DEFAULT_DETAIL:
+        told.append(_("detail: {0}").format(DETAIL_NAMES.get(label.detail, label.detail)))
+    if label.consistency != DEFAULT_CONSISTENCY:
+        told.append(_("data {0}").format(CONSISTENCY_NAMES.get(label.consistency, label.consistency)))
+    return told

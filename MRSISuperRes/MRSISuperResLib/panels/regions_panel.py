@@ -131,7 +131,7 @@ class RegionsPanel:
             if regions:
                 segments, self._notices = segment_images(p.segmentation, p.t1, next(iter(images.values())).t1)
             ratios = parse_ratios(p.regionRatios.split(","), maps) or None
-            wanted = Wanted(images, segments, ratios, p.mirrorRegions, p.sharpness, Model(p.weights, p.device))
+            wanted = Wanted(images, segments, ratios, p.mirrorRegions, p.sharpness, Model.of(p))
         except InputError as error:
             show_message(self.ui.regionsLabel, str(error), "error")
             return

@@ -6,6 +6,7 @@ from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
 
 from inference_core.terms.conditions import METABOLITES, SHARPNESS_RANGE
+from inference_core.terms.detail import DEFAULT_CONSISTENCY, DEFAULT_DETAIL
 from inference_core.terms.quantity import TISSUES
 from inference_core.terms.ratios import STANDARD_RATIOS
 
@@ -19,6 +20,10 @@ OWN_RATIO = "own ratio"
 QUANTITIES = [*METABOLITES, *(ratio.name for ratio in STANDARD_RATIOS), OWN_RATIO]
 #: What a ratio can be in multiples of, its median there.
 RATIO_REFERENCES = ["as it is", *TISSUES]
+#: What the panel calls the core's `DETAILS`, in its order.
+DETAIL_NAMES = {"network": "network", "matched": "matched to the data", "zero-filled": "zero-filled"}
+#: What the panel calls the core's `CONSISTENCIES`.
+CONSISTENCY_NAMES = {"hard": "kept exactly", "noise": "weighted by noise"}
 #: Where to compute; "automatic" is the fastest that there is.
 DEVICES = ["automatic", "cpu", "cuda", "mps"]
 
@@ -33,6 +38,8 @@ class MRSISuperResParameterNode:
     ownRatio - the ratio that is meant by OWN_RATIO.
     ratioReference - what ratios are in multiples of.
     sharpness - lambda.
+    detail - what becomes of the detail that the network adds.
+    consistency - what becomes of the measured k-space.
     liveUpdate - whether the result follows the sharpness slider and the metabolite.
     result - the super-resolved map.
     reference, opacity, colorMap, fadeUncertain - how the result is shown.
@@ -49,6 +56,8 @@ class MRSISuperResParameterNode:
     ownRatio: str = "(Gln + Glu)/tCr"
     ratioReference: Annotated[str, Choice(RATIO_REFERENCES)] = RATIO_REFERENCES[0]
     sharpness: Annotated[float, WithinRange(*SHARPNESS_RANGE)] = 0.0
+    detail: Annotated[str, Choice([*DETAIL_NAMES.values()])] = DETAIL_NAMES[DEFAULT_DETAIL]
+    consistency: Annotated[str, Choice([*CONSISTENCY_NAMES.values()])] = CONSISTENCY_NAMES[DEFAULT_CONSISTENCY]
     liveUpdate: bool = True
     result: vtkMRMLScalarVolumeNode
     reference: Annotated[str, Choice(REFERENCES)] = REFERENCES[0]

@@ -1,4 +1,5 @@
-"""How far the result that is shown may be trusted: how certain its voxels are, and what of it the network added.
+"""How far the result that is shown may be trusted: how certain its voxels are, what of it the network added, and what
+the map's own measured k-space says of that.
 
 It follows the result: when that gives way to another one, nothing known of it is shown any more; when the result
 before is returned to, so is what was known of it.
@@ -23,6 +24,7 @@ class _Known:
     added: dict[int, np.ndarray] = field(default_factory=dict)
     measured_energy: float | None = None
     factor_95: float | None = None
+    checked: object = None
 
 
 class ResultCertainty:
@@ -61,6 +63,15 @@ class ResultCertainty:
         return None if energy is None or math.isnan(energy) else energy
 
     @property
+    def checked(self):
+        """What the maps' own measured k-space says (a `Checked`), or None.
+
+        It may be of another lambda, which it names, until it is known for the one that is shown; never of another map,
+        quantity or treatment.
+        """
+        return self._known.checked
+
+    @property
     def added(self) -> np.ndarray | None:
         """What of the result came from the network, `(slice, 64, 64)` in its units.
 
@@ -76,7 +87,9 @@ class ResultCertainty:
         """Slices of a request are about to be shown; what is known of another one goes away."""
         if request is self._known.request:
             return
-        self._known, self._slices = _Known(request), grid.slices
+        last = self._known.checked
+        kept = last if last is not None and last.request.checked == request.checked else None
+        self._known, self._slices = _Known(request, checked=kept), grid.slices
         self.sentence, self.progress = "", (0, grid.slices)
         if self._volume is not None and self._volume.exists:
             self._volume.write(request, label, grid, [], np.zeros((0, *grid.size[1::-1]), np.float32))
@@ -91,6 +104,10 @@ class ResultCertainty:
         self._known.measured_energy = message.measured_energy
         self._known_of_complete = self._known
         self.estimating = True
+
+    def add_checks(self, message) -> None:
+        """Take up what the maps' own measured k-space says (a `Checked`)."""
+        self._known.checked = message
 
     def write(self, message, map_node, label, grid) -> None:
         """Take up the uncertainty of some slices (a `CertaintyDone`)."""

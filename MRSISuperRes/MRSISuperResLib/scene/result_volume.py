@@ -12,10 +12,12 @@ import vtk
 
 from inference_core import __version__
 from inference_core.imaging.geometry import SuperResolvedGrid
+from inference_core.terms.detail import DEFAULT_CONSISTENCY, DEFAULT_DETAIL
 from inference_core.terms.quantity import Quantity
 from MRSISuperResLib.scene.volumes import grid_matrix, matrix_of, vtk_matrix_of
 
 _PREFIX = "MRSISuperRes."
+_FORMER_DETAIL, _FORMER_CONSISTENCY = "network", "hard"
 #: Role of the node reference from a result to the map that it was made from.
 MAP_ROLE = "MRSISuperRes.map"
 #: Likewise, from a map of uncertainties.
@@ -29,6 +31,8 @@ class ResultLabel:
     Attributes:
         metabolite: or ratio.
         segmentation_name: of that with the tissue that a ratio is compared with; "" if there is none.
+        detail, consistency: as of `inference_core.terms.detail`. Results that do not say have the network's detail and
+            hard consistency: they were made before there was a choice.
     """
 
     metabolite: str
@@ -40,11 +44,16 @@ class ResultLabel:
     weights: str
     device: str
     segmentation_name: str = ""
+    detail: str = _FORMER_DETAIL
+    consistency: str = _FORMER_CONSISTENCY
 
     @property
     def node_name(self) -> str:
-        """Also a good file name, which Slicer makes of it: `tCho_n22_lambda0.02`."""
-        return f"{Quantity.parse(self.metabolite).label}_n{self.n}_lambda{self.sharpness:.3g}"
+        """Also a good file name, which Slicer makes of it: `tCho_n22_lambda0.02`, and what is not the default."""
+        name = f"{Quantity.parse(self.metabolite).label}_n{self.n}_lambda{self.sharpness:.3g}"
+        if self.detail != DEFAULT_DETAIL:
+            name += f"_{self.detail}"
+        return name if self.consistency == DEFAULT_CONSISTENCY else f"{name}_{self.consistency}"
 
     @property
     def is_ratio(self) -> bool:
@@ -67,6 +76,8 @@ class ResultLabel:
             "T1": self.t1_name,
             "FLAIR": self.flair_name,
             "Segmentation": self.segmentation_name,
+            "Detail": self.detail,
+            "Consistency": self.consistency,
             "WeightsSHA256": self.weights,
             "Device": self.device,
             "Version": __version__,
@@ -93,6 +104,8 @@ class ResultLabel:
             weights=read("WeightsSHA256"),
             device=read("Device"),
             segmentation_name=read("Segmentation"),
+            detail=read("Detail") or _FORMER_DETAIL,
+            consistency=read("Consistency") or _FORMER_CONSISTENCY,
         )
 
 
