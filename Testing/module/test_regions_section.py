@@ -153,7 +153,8 @@ def test_a_report_is_written(session, panel, segmentation, tmp_path, monkeypatch
     session.click(panel.ui.reportButton)
     session.wait_until(lambda: not panel.panel.regions.running, PATIENCE)
     page = (tmp_path / "patient.html").read_text(encoding="utf-8")
-    for text in ("tCho/NAA", "tumour", "not for diagnosis", "This patient is simulated, too.", "T1 (simulated)"):
+    texts = "tCho/NAA", "tumour", "not for diagnosis", "This patient is simulated, too.", "T1 (simulated)"
+    for text in (*texts, "Self-check (NAA, n = 16 cut to 10"):
         assert text in page, text
     assert "patient.html" in panel.ui.regionsLabel.text
     # A PDF that is no earlier report's stays, since the user was not asked about it.

@@ -32,6 +32,7 @@ class Wanted:
         mirror: whether each region's counterpart on the other side is measured, too.
         sharpness: lambda.
         model: the network.
+        checked: whether the maps are checked against their own measurement.
     """
 
     images: Mapping[str, PatientImages]
@@ -40,6 +41,7 @@ class Wanted:
     mirror: bool
     sharpness: float
     model: Model
+    checked: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Measured:
         result, regions, rows: see `inference_core.regions.measuring.Measurement`.
         notices: sentences for the user.
         resolver: what super-resolved.
+        checks: of the maps against their own measurement: first what to mind, then a sentence on each.
     """
 
     result: object
@@ -57,6 +60,7 @@ class Measured:
     rows: tuple
     notices: tuple[str, ...]
     resolver: object
+    checks: tuple[str, ...] = ()
 
 
 def measure_regions(
@@ -142,5 +146,11 @@ def measure(
         found = measuring.measure_regions(
             examination, keys, regions, wanted.ratios, wanted.sharpness, calibration, progress, between_slices
         )
+        checks = [
+            examination.self_check(key, name, wanted.sharpness, None, lambda *_: between_slices())
+            for name, key in keys.items()
+            if wanted.checked
+        ]
     notices = tuple(dict.fromkeys([*([sentence] if sentence else []), *found.notices, *notices]))
-    return Measured(found.result, found.regions, found.rows, notices, resolver)
+    told = *(check.warning for check in checks if check.warning), *(check.sentence for check in checks)
+    return Measured(found.result, found.regions, found.rows, notices, resolver, told)

@@ -37,7 +37,7 @@ def write_report(
             sources,
             regions=measured.regions,
             rows=measured.rows,
-            warnings=measured.notices,
+            warnings=[*measured.notices, *measured.checks],
             simulated_patient=simulated,
         )
     ]

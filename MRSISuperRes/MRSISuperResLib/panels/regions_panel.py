@@ -131,7 +131,9 @@ class RegionsPanel:
             if regions:
                 segments, self._notices = segment_images(p.segmentation, p.t1, next(iter(images.values())).t1)
             ratios = parse_ratios(p.regionRatios.split(","), maps) or None
-            wanted = Wanted(images, segments, ratios, p.mirrorRegions, p.sharpness, Model.of(p))
+            wanted = Wanted(
+                images, segments, ratios, p.mirrorRegions, p.sharpness, Model.of(p), checked=report is not None
+            )
         except InputError as error:
             show_message(self.ui.regionsLabel, str(error), "error")
             return
