@@ -5,13 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import slicer
-from scenes import PATIENCE, apply_and_wait, pixels, sample_images, slow_network
+from scenes import PATIENCE, pixels, sample_images, slow_network
 
 from inference_core.terms.detail import CONSISTENCIES, DEFAULT_CONSISTENCY, DEFAULT_DETAIL, DETAILS
 
 
 def attribute(node, name):
     return node.GetAttribute(f"MRSISuperRes.{name}")
+
+
+def apply_and_wait(session, panel):
+    """The result of what the panel says, which a change of the panel may have begun already; its node."""
+    if not panel.panel.live.working:
+        session.click(panel.ui.applyButton)
+    return wait_for_result(session, panel)
 
 
 def wait_for_check(session, panel):
@@ -198,10 +205,9 @@ def test_cancelling_the_match_keeps_the_result(session, panel, monkeypatch):
     wait_for_check(session, panel)
     monkeypatch.setattr(SuperResolver, "_run", run)
     panel.panel.parameters.detail = "matched to the data"
-    wait_for_result_or_cancel = lambda: not panel.panel.live.working  # noqa: E731
     session.wait_until(lambda: passes, PATIENCE)
     session.click(panel.ui.applyButton)
-    session.wait_until(wait_for_result_or_cancel, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
     session.process_events(200)
     assert passes == [10]
     np.testing.assert_array_equal(pixels(node), before)

@@ -11,6 +11,8 @@ from MRSISuperResLib.scene.result_certainty import ResultCertainty
 from MRSISuperResLib.scene.result_volume import ResultVolume
 
 _CONTRADICTED = "contradicted"
+#: Lines that a sentence takes in a panel of usual width, by the detail: what is below does not move when it comes.
+_LINES = {"network": 4, "matched": 5, "zero-filled": 5}
 
 
 class SelfCheckPanel:
@@ -33,6 +35,8 @@ class SelfCheckPanel:
         checks = checked.checks if checked is not None else ()
         label = self.ui.selfCheckLabel
         label.visible = shown
+        lines = _LINES.get(result.label.detail, 0) if shown else 0
+        label.minimumHeight = lines * label.fontMetrics().lineSpacing()
         label.text = " ".join(check.sentence for check in checks) or _pending(certainty)
         label.toolTip = _by_ring(checks) or _(
             "The outer part of the map's own measured k-space is held back, the rest super-resolved, and the result "
