@@ -112,8 +112,11 @@ def hold_back(prepared: PreparedInput) -> HeldBack:
 
 
 def kept_matrix(rows: int, columns: int) -> tuple[int, int]:
-    """Rows and columns of the k-space that is kept of a measured one, even numbers near two thirds of it."""
-    return tuple(2 * round(_KEPT_SHARE * count / 2) for count in (rows, columns))
+    """Rows and columns of the k-space that is kept of a measured one, even numbers near two thirds of it.
+
+    At least one frequency is held back along each axis, besides the highest one of an even matrix.
+    """
+    return tuple(min(2 * round(_KEPT_SHARE * count / 2), 2 * ((count - 1) // 2 - 1)) for count in (rows, columns))
 
 
 def held_back_region(matrix: tuple[int, int], kept: tuple[int, int]) -> np.ndarray:

@@ -142,3 +142,13 @@ def test_the_match_tells_how_far_it_is_and_can_be_ended(resolver, patient):
     match = own.match(prepared, "NAA", progress=lambda *counts: told.append(counts))
     assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
     assert own.match(prepared, "NAA", progress=end) is match
+
+
+def test_too_few_voxels_to_tell_leave_it_undecided():
+    images, brain = fine_images()
+    held_back = hold_back(prepared_of(images, brain, 12))
+    few = replace(held_back, brain=np.zeros_like(held_back.brain))
+    few.brain[:, 32, 32] = True
+    noise = np.random.default_rng(0).normal(0, 1, images.shape)
+    faint = replace(few, detail=few.detail + 50 * noise)
+    assert match_detail(images, faint, SLICES).amplitude == pytest.approx(0.75, abs=0.1)

@@ -26,6 +26,13 @@ def test_two_thirds_are_kept_and_an_even_number():
     assert kept_matrix(24, 18) == (16, 12)
 
 
+def test_something_is_held_back_along_each_axis_of_every_matrix():
+    for n in range(LEAST_MATCHED, 65):
+        region = held_back_region((n, n), kept_matrix(n, n))
+        assert region[32].any(), n
+        assert region[:, 32].any(), n
+
+
 @pytest.mark.parametrize("matrix", [(16, 16), (15, 15), (24, 18), (13, 21)])
 def test_the_region_holds_each_coefficient_with_its_conjugate_and_none_that_is_kept(matrix):
     kept = kept_matrix(*matrix)
