@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import slicer
-from scenes import PATIENCE, pixels, sample_images, slow_network
+from scenes import PATIENCE, pixels, sample_images, slow_network, wait_for_certainty
 
 from inference_core.terms.detail import CONSISTENCIES, DEFAULT_CONSISTENCY, DEFAULT_DETAIL, DETAILS
 
@@ -112,6 +112,8 @@ def test_it_is_found_once(session, panel, monkeypatch):
 def test_nothing_is_said_of_another_metabolite(session, panel, monkeypatch):
     apply_and_wait(session, panel)
     wait_for_check(session, panel)
+    # Else a pass of the uncertainty takes the one call that is allowed.
+    wait_for_certainty(session, panel)
     with slow_network(monkeypatch) as network:
         panel.panel.parameters.metabolite = "Gln"
         network.allow(1)
@@ -216,6 +218,8 @@ def test_cancelling_the_match_keeps_the_result(session, panel, monkeypatch):
 
 def test_noise_weighting_says_how_far_the_data_moved(session, panel):
     node = apply_and_wait(session, panel)
+    panel.ui.detailCollapsibleButton.collapsed = False
+    session.process_events(50)
     session.choose_text(panel.ui.consistencyComboBox, "weighted by noise")
     wait_for_result(session, panel)
     assert attribute(node, "Consistency") == "noise"

@@ -167,12 +167,14 @@ def test_find_patients_takes_the_filtered_maps_only(prepared):
 
 def test_a_second_run_replaces_and_gives_the_same_bytes(study, tmp_path, prepared, no_report):
     output = tmp_path / "out"
+    expected = {name: data for name, data in contents(prepared).items() if name[-5:] != ".html"}
     for _ in range(2):
         assert main(["prepare", str(study), str(output), "--no-registration"]) == 0
-        assert contents(output) == {name: data for name, data in contents(prepared).items() if name[-5:] != ".html"}
-        # What a run that was killed leaves behind.
+        assert contents(output) == expected
+        # What a run that was killed leaves behind, and a file of the user's own, which stays.
         (output / ".sub-P02.partial" / "anat").mkdir(parents=True)
-        (output / "sub-P02" / "mrsi" / "stale.json").write_text("{}")
+        (output / "sub-P02" / "mrsi" / "own.json").write_text("{}")
+        expected["sub-P02/mrsi/own.json"] = b"{}"
 
 
 def test_maps_of_full_resolution_are_what_train_reads(simulated, tmp_path, no_report):
