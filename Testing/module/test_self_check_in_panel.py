@@ -75,6 +75,8 @@ def test_it_never_holds_up_the_slider_and_names_its_lambda(session, panel, monke
 
     apply_and_wait(session, panel)
     before = wait_for_check(session, panel)
+    # Else a pass of the uncertainty takes a call that is allowed.
+    wait_for_certainty(session, panel)
     begun, original = [], SuperResolver.propose
 
     def propose(self, prepared, metabolite, sharpness=0.0, *others):
@@ -204,7 +206,8 @@ def test_cancelling_the_match_keeps_the_result(session, panel, monkeypatch):
             panel.panel.live._job.request.cancelled.set()
         return original(self, prepared, *others)
 
-    wait_for_check(session, panel)
+    # Else passes of the uncertainty are counted, too.
+    wait_for_certainty(session, panel)
     monkeypatch.setattr(SuperResolver, "_run", run)
     panel.panel.parameters.detail = "matched to the data"
     session.wait_until(lambda: passes, PATIENCE)
