@@ -111,12 +111,15 @@ for part in "${parts[@]}"; do
         continue
     fi
     start=$SECONDS result=done
+    # Each in a process group of its own, so that what it started ends with it.
+    set -m
     run_part "$part" >"$output/$part.log" 2>&1 &
     worker=$!
-    ( sleep "$limit" && kill "$worker" 2>/dev/null ) &
+    ( sleep "$limit" && kill -- "-$worker" ) 2>/dev/null &
     watch=$!
+    set +m
     wait "$worker" || { result="failed ($?)"; failed=1; }
-    kill "$watch" 2>/dev/null
+    kill -- "-$watch" 2>/dev/null
     tail -n 40 "$output/$part.log"
     note "$part" "$result" $((SECONDS - start))
 done

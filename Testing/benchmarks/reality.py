@@ -101,10 +101,9 @@ def foreign(
 ) -> None:
     """Measure on one person's simulated maps."""
     for n in resolutions:
-        like = None
         for metabolite in metabolites:
             first = next(iter(resolvers.values()))
-            prepared = like = first.prepare(maps.measured(metabolite, n), maps.t1, maps.flair, like=like)
+            prepared = first.prepare(maps.measured(metabolite, n), maps.t1, maps.flair)
             truth, silent = maps.truth[metabolite][slices], maps.silent[metabolite][slices]
             brain, lesions = maps.brain[slices], maps.tumour[slices] | (silent != 0)
             standard = zero_filled(prepared, slices)
@@ -140,9 +139,8 @@ def held_back(
     slices: list[int] | None,
 ) -> None:
     """Measure on a real examination's k-space beyond a cut."""
-    like = None
     for metabolite, image in images.items():
-        full = like = next(iter(resolvers.values())).prepare(image, t1, flair, like=like)
+        full = next(iter(resolvers.values())).prepare(image, t1, flair)
         full = replace(full, low_resolution=np.stack([fill_enclosed_zeros(own) for own in full.low_resolution]))
         chosen = list(range(full.grid.slices)) if slices is None else slices
         truth, brain = zero_filled(full, chosen), full.brain[chosen]

@@ -32,9 +32,17 @@ def add_subject_arguments(parser: argparse.ArgumentParser) -> None:
 def chosen_subjects(arguments: argparse.Namespace) -> "list[Subject]":
     """The subjects that the arguments name; none if there are none.
 
+    They are looked for once, since a T1 alone is read to see whether it is stripped, and kept with the arguments.
+
     Raises:
         InputError: if some of the files are not named, or are not there.
     """
+    if not hasattr(arguments, "subjects"):
+        arguments.subjects = _find_subjects(arguments)
+    return arguments.subjects
+
+
+def _find_subjects(arguments: argparse.Namespace) -> "list[Subject]":
     from inference_core.errors import InputError
     from inference_core.research.phantom.subject import Subject
     from inference_core.research.phantom.subject_folder import subjects_in

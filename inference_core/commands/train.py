@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recipe",
         metavar="NAME",
-        help="all stages of a recipe, such as `default`, which makes the default weights; or a .toml file of one's own",
+        help="all stages of a recipe, such as `default`, or a .toml file of one's own",
     )
     parser.add_argument(
         "--for",

@@ -104,6 +104,5 @@ def match_detail(proposed: np.ndarray, held_back: HeldBack, slices: list[int]) -
     precision = energy / max(left / max(voxels, 1.0), 1e-30)
     before = 1 / _DEVIATION**2
     amplitude = float(np.clip((precision * borne_out + before * _EXPECTED) / (precision + before), 0, 1))
-    # With all of the measured k-space the network does better than with less of it: that share nearer to 1. Without
-    # this, it loses 0.7 dB on maps without a point spread.
+    # With all of the measured k-space the network does better than with less of it: that share nearer to 1.
     return DetailMatch(amplitude + amplitude * (1 - amplitude), fall_off, float(np.clip(borne_out, 0, 1)))

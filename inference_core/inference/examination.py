@@ -70,9 +70,8 @@ class Examination:
             InputError: as `SuperResolver.prepare`.
         """
         if key not in self._prepared:
-            like = next((prepared for prepared, _ in self._prepared.values()), None)
             with collected_warnings() as notices:
-                prepared = self.resolver.prepare(low_resolution, t1, flair, like=like)
+                prepared = self.resolver.prepare(low_resolution, t1, flair)
             self._prepared[key] = prepared, tuple(notices)
         return self._prepared[key][0]
 
@@ -149,7 +148,8 @@ class Examination:
         place = key, metabolite, sharpness
         if place not in self._movements:
             prepared = self.prepared(key)
-            slices = telling_slices(prepared, SLICES)
+            # Where all is kept, there is nothing to be computed.
+            slices = [] if self.resolver.consistency == "hard" else telling_slices(prepared, SLICES)
             values = self._map(*place).values(slices, check) if slices else prepared.brain[:0]
             self._movements[place] = self.resolver.movement(prepared, metabolite, sharpness, values, slices, check)
         return self._movements[place]

@@ -108,6 +108,11 @@ class SelfCheck:
         return NOISE if self.noise > _MOSTLY_NOISE else UNDECIDED
 
     @property
+    def contradicted(self) -> bool:
+        """Whether the measurement contradicts the network's detail."""
+        return self.verdict == CONTRADICTED
+
+    @property
     def sentence(self) -> str:
         """The result in plain words."""
         about = f"Self-check ({self.metabolite}, n = {self.n} cut to {self.kept}, lambda = {self.sharpness:g})"
@@ -129,10 +134,11 @@ class SelfCheck:
         if self.detail == "zero-filled":
             # There is no detail of the network's that the user could trust by mistake.
             return None
-        if self.verdict == CONTRADICTED:
+        if self.contradicted:
+            way = "match the detail to the data, or " if self.detail == "network" else ""
             return (
                 f"The measured k-space contradicts the detail that the network adds to this map of {self.metabolite}: "
-                "use lambda = 0 and zero-filled detail."
+                f"{way}use lambda = 0 and zero-filled detail."
             )
         if self.verdict == NOISE:
             return (
@@ -319,6 +325,7 @@ class NoSelfCheck:
     explained: float | None = None
     warning: str | None = None
     verdict: str = NOT_CHECKED
+    contradicted: bool = False
     rings: tuple[RingCheck, ...] = ()
 
     def describe(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +115,8 @@ class SuperResolver:
         self.device, self.device_reason = choose_device(device)
         self.weights = weights
         if can_be_folded(network):
-            make_engine = partial(Engine, network, self.device, runtime)
+            # Those that the choice was made with are not made again.
+            make_engine = cache(partial(Engine, network, self.device, runtime))
             self.precision = precision or choose_precision(make_engine, self.device)
             self._engine = make_engine(self.precision)
         else:
@@ -244,17 +245,14 @@ class SuperResolver:
         image.SetMetaData("mrsi_superres_n", str(prepared.n))
         return image
 
-    def prepare(
-        self, low_resolution: sitk.Image, t1: sitk.Image, flair: sitk.Image, like: PreparedInput | None = None
-    ) -> PreparedInput:
+    def prepare(self, low_resolution: sitk.Image, t1: sitk.Image, flair: sitk.Image) -> PreparedInput:
         """Check the images and bring them onto the network's grids.
 
-        A map that was zero-filled or interpolated is taken back to the matrix that it was measured on.
+        A map that was zero-filled or interpolated is taken back to the matrix that it was measured on. T1 and FLAIR are
+        kept as they are on the last map's grid: those of another map there are the same arrays.
 
         Args:
             low_resolution, t1, flair: as the call's.
-            like: another map's, prepared with the same T1 and FLAIR: what was brought onto the grid then is used again
-                if both maps lie on one. What was prepared last is found by itself.
 
         Warns:
             InputWarning: for a map that was zero-filled or interpolated, n outside the trained range, failed fits that
@@ -286,11 +284,10 @@ class SuperResolver:
                 "The T1's brain and the map's non-zero voxels have nothing in common: check that both belong to the "
                 "same patient and are registered."
             )
-        alike = like is not None and like.grid == grid
         return PreparedInput(
             low_resolution=values,
-            t1=like.t1 if alike else on_grid.t1,
-            flair=like.flair if alike else on_grid.flair,
+            t1=on_grid.t1,
+            flair=on_grid.flair,
             brain=brain,
             scales=slice_scale(torch.from_numpy(values)).flatten().numpy(),
             n=n,

@@ -10,7 +10,6 @@ from MRSISuperResLib.scene.parameters import DETAIL_NAMES
 from MRSISuperResLib.scene.result_certainty import ResultCertainty
 from MRSISuperResLib.scene.result_volume import ResultVolume
 
-_CONTRADICTED = "contradicted"
 #: Lines that a sentence takes in a panel of usual width, by the detail: what is below does not move when it comes.
 _LINES = {"network": 4, "matched": 5, "zero-filled": 5}
 
@@ -43,7 +42,7 @@ class SelfCheckPanel:
             "compared with what was held back."
         )
         show_message(self.ui.selfCheckWarning, " ".join(check.warning for check in checks if check.warning), "warning")
-        contradicted = any(check.verdict == _CONTRADICTED for check in checks)
+        contradicted = any(check.contradicted for check in checks)
         detail = result.label.detail if shown else ""
         self.ui.selfCheckFrame.visible = contradicted and detail != "zero-filled"
         self.ui.matchDetailButton.visible = detail == "network"

@@ -318,9 +318,7 @@ def test_inputs_are_prepared_once_a_map_and_mri_read_once_a_patient(write_patien
     monkeypatch.setattr(
         batch_maps, "read_image", lambda path, role, **how: read.append(role) or read_image(path, role, **how)
     )
-    monkeypatch.setattr(
-        resolver, "prepare", lambda *images, like=None: prepared.append(images) or prepare(*images, like=like)
-    )
+    monkeypatch.setattr(resolver, "prepare", lambda *images: prepared.append(images) or prepare(*images))
     run_batch(BatchRequest(study, tmp_path / "out", sharpness=(0, 0.02, 0.05)), resolver=resolver)
     assert sorted(read) == ["FLAIR", "T1", "map", "map"]
     assert len(prepared) == 2

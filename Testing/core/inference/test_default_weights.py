@@ -10,7 +10,7 @@ from inference_core import METABOLITES
 from inference_core.engine.folded_network import FoldedNetwork
 from inference_core.networks import count_parameters
 from inference_core.networks.weights_io import DEFAULT_WEIGHTS, load_weights
-from inference_core.research.data.simulated import simulate_slices
+from inference_core.research.data.simulated import SimulatedSlices
 from inference_core.research.data.slice_set import SliceSet
 from inference_core.research.evaluation.comparison import compare, mean_by
 from inference_core.research.evaluation.methods import network_method, zero_filling
@@ -46,7 +46,7 @@ def test_the_card_says_what_users_must_know(card):
 
 @pytest.fixture(scope="module")
 def scores():
-    slices = SliceSet.concatenate(simulate_slices(seed, 1) for seed in TEST_SEEDS)
+    slices = SliceSet.concatenate(SimulatedSlices(seed, 1).slices() for seed in TEST_SEEDS)
     network = FoldedNetwork(load_weights()[0])
     methods = {"zero-filling": zero_filling}
     methods |= {sharpness: network_method(network, sharpness) for sharpness in (0.0, 0.03, 0.1)}

@@ -323,7 +323,7 @@ def test_everything_is_measured_and_written_as_documented(tmp_path, capsys):
     assert 0.2 < figures["volume"][0]["peak_gib"] < 1.5
     assert figures["training"]["times_faster"].keys() == {"plain network", "folded"}
     assert figures["training"]["times_floor"].keys() == {"plain network", "folded", "whole step, lambda = 0"}
-    assert figures["training"]["times"]["a batch alone"]["median_ms"] > 0
+    assert figures["training"]["times"].keys() > {"a batch alone", "a batch of the default recipe's"}
     assert [goal["what"].partition(":")[0] for goal in figures["goals"]] == ["shown slice, 95 %", "memory", "training"]
 
 

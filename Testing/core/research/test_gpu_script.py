@@ -17,8 +17,8 @@ _ABSENT = ("tqdm", "tensorboard", "skimage", "matplotlib", "jinja2", "pytorch_ms
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
 
 
-def _script(*arguments):
-    environment = os.environ | {"PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
+def _script(*arguments, **variables):
+    environment = os.environ | {"PYTHON": sys.executable, "OMP_NUM_THREADS": "1", **variables}
     return subprocess.run(
         ["bash", str(_SCRIPT), *map(str, arguments)], capture_output=True, text=True, env=environment, check=False
     )
@@ -49,6 +49,14 @@ def test_a_part_leaves_its_results_and_replaces_its_own(tmp_path):
     assert [line[:2] for line in lines] == [["part", "result"], ["smoke", "done"], ["forward", "done"]]
     assert json.loads((tmp_path / "forward.json").read_text())["forward"]
     assert "One slice, ms" in (tmp_path / "forward.log").read_text()
+
+
+def test_what_a_part_started_ends_with_its_time(tmp_path):
+    done = _script(tmp_path, "cpu", "pieces", LIMIT="2")
+    assert done.returncode == 1
+    assert "failed (143)" in (tmp_path / "steps.tsv").read_text()
+    left = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if os.access(path, os.R_OK)]
+    assert not [words for words in left if str(tmp_path).encode() in words]
 
 
 def test_one_step_of_everything_runs_with_few_packages(tmp_path):

@@ -10,7 +10,7 @@ from inference_core.errors import InputError
 #: What can be measured, in the order in which it is.
 PARTS = ("machine", "forward", "latency", "volume", "growth", "training")
 #: What training needs beside what super-resolving needs.
-_TRAINING_PACKAGES = ("lightning_fabric", "pytorch_msssim")
+_TRAINING_PACKAGES = ("lightning_fabric",)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Whole training steps, batch included, as `train` does them on a device: recorded as a CUDA graph on a GPU."""
 
+import itertools
 from collections.abc import Callable
 from copy import deepcopy
 
@@ -12,6 +13,7 @@ from inference_core.research.benchmarking.timing import Samples, paired
 from inference_core.research.data.batch_options import BatchOptions
 from inference_core.research.data.slice_set import SliceSet
 from inference_core.research.data.training_batches import TrainingBatches
+from inference_core.research.recipes.recipe import read_recipe
 from inference_core.research.training.device_steps import DeviceSteps, make_adam
 from inference_core.research.training.settings import TrainingSettings
 from inference_core.terms.conditions import METABOLITES, MRI_MATRIX, MRI_UPSAMPLING, SUPER_RESOLVED_MATRIX
@@ -42,8 +44,8 @@ def _slices() -> SliceSet:
     return SliceSet(t1, flair, maps, maps, np.broadcast_to(brain, maps.shape).copy(), np.arange(_SLICES))
 
 
-def _batches(device: str, size: int) -> TrainingBatches:
-    return TrainingBatches(_slices(), size, 0, BatchOptions(redrawn=0.5), device=device)
+def _batches(device: str, size: int, options: BatchOptions | None = None) -> TrainingBatches:
+    return TrainingBatches(_slices(), size, 0, options or BatchOptions(redrawn=0.5), device=device)
 
 
 def _steps(network: MultiEncoderUNet, device: str, size: int, precision: str, adversarial: bool) -> DeviceSteps:
@@ -65,7 +67,7 @@ def _steps(network: MultiEncoderUNet, device: str, size: int, precision: str, ad
 def measure_whole_steps(
     network: MultiEncoderUNet, device: str, size: int, precision: str, rounds: int
 ) -> dict[str, Samples]:
-    """Times of steps with their batches, and of making a batch alone, in turns.
+    """Times of steps with their batches, and of making a batch alone, in turns; and one as the default recipe has it.
 
     Args:
         network: on the CPU; left as it is.
@@ -87,20 +89,19 @@ def measure_whole_steps(
         run()  # The first one records.
         return run
 
-    batches, made = _batches(device, size), 0
-
-    def make() -> None:
-        nonlocal made
-        for _ in range(count):
-            batches.batch(made)
-            made += 1
+    def making(batches: TrainingBatches) -> Callable[[], None]:
+        numbers = itertools.count()
+        return lambda: [batches.batch(number) for number in itertools.islice(numbers, count)]
 
     own = {
         "whole step, lambda = 0": _steps(network, device, size, precision, False),
         f"whole step, {_CRITIC_STEPS} critic steps": _steps(network, device, size, precision, True),
     }
     try:
-        candidates = {name: stepping(steps) for name, steps in own.items()} | {"a batch alone": make}
+        candidates = {name: stepping(steps) for name, steps in own.items()}
+        broad = read_recipe("default").stages[0].training.batch_options()
+        candidates["a batch alone"] = making(_batches(device, size))
+        candidates["a batch of the default recipe's"] = making(_batches(device, size, broad))
         times = paired(candidates, rounds, device, block=2)
     finally:
         for steps in own.values():

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from inference_core.research.data.acquisition import Acquisition
 from inference_core.research.data.random_words import RandomWords
+from inference_core.research.data.smooth_field import gaussian_matrix
 from inference_core.terms.conditions import SUPER_RESOLVED_MATRIX
 
 _SIDE = SUPER_RESOLVED_MATRIX
@@ -54,9 +55,7 @@ class AcquiredMasks:
 
     def __init__(self, varied: bool, acquisition: Acquisition, device: torch.device | str = "cpu"):
         self._varied, self._acquisition = varied, acquisition
-        index = torch.arange(_SIDE, device=device).float()
-        edge = torch.exp(-0.5 * ((index[:, None] - index) / _EDGE_WIDTH) ** 2)
-        self._edge = edge / edge.sum(dim=1, keepdim=True)
+        self._edge = gaussian_matrix(_SIDE, _EDGE_WIDTH, device)
 
     def __call__(self, random: RandomWords, mask: Tensor, brain: Tensor, resolution: Tensor) -> Shown:
         """Where acquired maps have values.

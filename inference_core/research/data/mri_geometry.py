@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from inference_core.research.data.random_words import RandomWords
-from inference_core.research.data.smooth_field import SmoothField
+from inference_core.research.data.smooth_field import SmoothField, gaussian_matrix
 from inference_core.terms.conditions import MRI_MATRIX
 
 _SIDE = MRI_MATRIX
@@ -39,8 +39,7 @@ class MriGeometry:
 
     def __init__(self, device: torch.device | str = "cpu"):
         index = torch.arange(_SIDE, device=device).float()
-        edge = torch.exp(-0.5 * ((index[:, None] - index) / _EDGE_WIDTH) ** 2)
-        self._edge = edge / edge.sum(dim=1, keepdim=True)
+        self._edge = gaussian_matrix(_SIDE, _EDGE_WIDTH, device)
         self._rim = SmoothField(_SIDE, _RIM_KNOTS, device)
         centred = (index - (_SIDE - 1) / 2) * 2 / _SIDE
         self._rows, self._columns = centred[:, None].expand(_SIDE, _SIDE), centred.expand(_SIDE, _SIDE)

@@ -31,26 +31,6 @@ class Lesions:
     silent: np.ndarray
 
 
-def simulate_slices(
-    seed: int, count: int | None = None, subject: Subject | None = None, varied: bool = False
-) -> SliceSet:
-    """`count` slices (all if None) of the patient that `simulate_patient` makes of the other arguments."""
-    from inference_core.research.phantom import simulate_patient
-
-    return _as_slices(simulate_patient(seed, subject, varied).slices(count), seed)
-
-
-def _as_slices(stack: "SliceStack", seed: int) -> SliceSet:
-    return SliceSet(
-        t1=stack.t1.astype(np.float16),
-        flair=stack.flair.astype(np.float16),
-        acquired=stack.acquired,
-        target=stack.truth,
-        valid=stack.mask,
-        patient=np.full(len(stack.t1), seed),
-    )
-
-
 @dataclass(frozen=True)
 class SimulatedSlices:
     """A simulated patient as one of a cohort.
@@ -89,7 +69,15 @@ class SimulatedSlices:
 
     def slices(self) -> SliceSet:
         """Simulate them."""
-        return _as_slices(self._stack(), self.seed)
+        stack = self._stack()
+        return SliceSet(
+            t1=stack.t1.astype(np.float16),
+            flair=stack.flair.astype(np.float16),
+            acquired=stack.acquired,
+            target=stack.truth,
+            valid=stack.mask,
+            patient=np.full(len(stack.t1), self.seed),
+        )
 
     def lesions(self) -> Lesions:
         """What is known of the same slices' lesions."""

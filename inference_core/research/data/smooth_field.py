@@ -1,4 +1,4 @@
-"""Random fields that vary smoothly over an image."""
+"""Random fields that vary smoothly over an image, and smoothing, as products with matrices."""
 
 import numpy as np
 import torch
@@ -25,3 +25,10 @@ class SmoothField:
         """From values at knots, `(..., knots squared)`, to images, `(..., side, side)`."""
         knots = values.unflatten(-1, (self.knots, self.knots))
         return self._spread @ knots @ self._spread.T
+
+
+def gaussian_matrix(side: int, deviation: float, device: torch.device | str = "cpu") -> Tensor:
+    """What smooths along one axis of `side` voxels by a Gaussian of a standard deviation in voxels, `(side, side)`."""
+    index = torch.arange(side, device=device).float()
+    weights = torch.exp(-0.5 * ((index[:, None] - index) / deviation) ** 2)
+    return weights / weights.sum(dim=1, keepdim=True)

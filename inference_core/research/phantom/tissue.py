@@ -16,7 +16,7 @@ _WHITE_RANGES = ((3000, 5000),)
 _PARTIAL_VOLUME = 0.55
 #: What N4 works on: every so many voxels.
 _SHRINK = 4
-#: Seed and iterations of the classes' means.
+#: Iterations of k-means.
 _ITERATIONS = 30
 
 
@@ -112,11 +112,8 @@ def _evened(image: sitk.Image, mask: sitk.Image) -> sitk.Image:
 
 def _three_means(values: np.ndarray) -> np.ndarray:
     """Means of three classes of intensities, in ascending order (k-means, from the quantiles)."""
-    sample = values[:: max(len(values) // 200_000, 1)]
-    means = np.quantile(sample, (0.1, 0.45, 0.85))
-    for _ in range(_ITERATIONS):
-        nearest = np.abs(sample[:, None] - means).argmin(axis=1)
-        means = np.sort(
-            [sample[nearest == index].mean() if (nearest == index).any() else mean for index, mean in enumerate(means)]
-        )
-    return means
+    from scipy.cluster.vq import kmeans2
+
+    sample = values[:: max(len(values) // 200_000, 1)].astype(np.float64)
+    means, _ = kmeans2(sample, np.quantile(sample, (0.1, 0.45, 0.85)), iter=_ITERATIONS, minit="matrix")
+    return np.sort(means)
