@@ -55,7 +55,7 @@ class MRSISuperRes(ScriptedLoadableModule):
 
 
 class MRSISuperResWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """Puts the panel into the module's place, and tells it when the scene changes."""
+    """Shows the panel, and tells it when the scene changes."""
 
     def __init__(self, parent=None):
         ScriptedLoadableModuleWidget.__init__(self, parent)

@@ -104,13 +104,13 @@ def foreign(
         for metabolite in metabolites:
             first = next(iter(resolvers.values()))
             prepared = first.prepare(maps.measured(metabolite, n), maps.t1, maps.flair)
-            truth, silent = maps.truth[metabolite][slices], maps.silent[metabolite][slices]
-            brain, lesions = maps.brain[slices], maps.tumour[slices] | (silent != 0)
+            truth, occult = maps.truth[metabolite][slices], maps.occult[metabolite][slices]
+            brain, lesions = maps.brain[slices], maps.tumour[slices] | (occult != 0)
             standard = zero_filled(prepared, slices)
 
-            def contrasts(images, truth=truth, silent=silent, brain=brain, lesions=lesions):
+            def contrasts(images, truth=truth, occult=occult, brain=brain, lesions=lesions):
                 found = []
-                for arrays in zip(images, truth, silent, brain, lesions, strict=True):
+                for arrays in zip(images, truth, occult, brain, lesions, strict=True):
                     image, true, spots, inside, known = arrays
                     for sign in (1, -1):
                         region = spots == sign

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "module"))
 from scenes import MODULE, sample_images
 from stand_ins.slicer_session import SlicerSession
 
-PATIENCE = 120
+TIMEOUT_S = 120
 #: Milliseconds that the shown slice may take.
 GOAL_MS = 100
 
@@ -33,19 +33,19 @@ def measure(moves: int, seed: int) -> dict[str, np.ndarray]:
         panel = session.open_panel()
         session.click(panel.ui.sampleButton)
         session.click(panel.ui.applyButton)
-        session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+        session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
         node = panel.panel.parameters.result
         times = {"shown slice": [], "volume": [], "one pass": _one_pass(moves)}
         for value in np.random.default_rng(seed).uniform(0, 0.1, moves).round(3):
             before = session.slice_rgba("Red")
             start = time.perf_counter()
             panel.ui.sharpnessSlider.value = float(value)
-            session.wait_until(lambda v=value: node.GetAttribute("MRSISuperRes.Sharpness") == f"{v:.6g}", PATIENCE)
+            session.wait_until(lambda v=value: node.GetAttribute("MRSISuperRes.Sharpness") == f"{v:.6g}", TIMEOUT_S)
             after = session.slice_rgba("Red")
             times["shown slice"].append(time.perf_counter() - start)
             if (before == after).all():
                 raise AssertionError("the view did not change")
-            session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+            session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
             times["volume"].append(time.perf_counter() - start)
         _check_last_value_of_a_burst(session, panel, node)
         return {name: np.array(values) for name, values in times.items()}
@@ -58,7 +58,7 @@ def _check_last_value_of_a_burst(session, panel, node) -> None:
     for value in (0.01, 0.07, 0.02, 0.09, 0.05, 0.033):
         panel.ui.sharpnessSlider.value = value
         session.process_events()
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     if node.GetAttribute("MRSISuperRes.Sharpness") != "0.033":
         raise AssertionError("the slider's last value was dropped")
 

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MODULE = ROOT / "MRSISuperRes" / "MRSISuperRes.py"
 SAMPLE = ROOT / "Resources" / "SamplePatient"
 #: Seconds that a busy machine may take for a handful of slices.
-PATIENCE = 60
+TIMEOUT_S = 60
 
 
 def sample_file(name: str) -> Path:
@@ -60,13 +60,13 @@ def image_matrix(image: sitk.Image) -> np.ndarray:
 def apply_and_wait(session, widget):
     """Press Apply and wait for the result; its node."""
     session.click(widget.ui.applyButton)
-    session.wait_until(lambda: not widget.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not widget.panel.live.working, TIMEOUT_S)
     return widget.panel.parameters.result
 
 
 def wait_for_certainty(session, widget):
     """Wait until the result's uncertainty is known, too; its node."""
-    session.wait_until(lambda: not widget.panel.live.busy, PATIENCE)
+    session.wait_until(lambda: not widget.panel.live.busy, TIMEOUT_S)
     return widget.panel.live.certainty.volume.node
 
 
@@ -149,7 +149,7 @@ class SlowNetwork:
     def wait(self, *call) -> None:
         """What a call does first."""
         self.calls.append(call)
-        if not self.open and not self._allowed.acquire(timeout=PATIENCE):
+        if not self.open and not self._allowed.acquire(timeout=TIMEOUT_S):
             raise TimeoutError("no test allowed this call")
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import slicer
-from scenes import PATIENCE, sample_file, volumes
+from scenes import TIMEOUT_S, sample_file, volumes
 
 from inference_core.errors import InputError
 
@@ -78,7 +78,7 @@ def test_a_zero_filled_map_counts_with_its_measured_resolution(session, panel):
     assert panel.ui.resolutionValue.text.startswith("16 × 16 → 64 × 64")
     assert "interpolated (zero-filling)" in panel.ui.resolutionWarning.text
     session.click(panel.ui.applyButton)
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     assert panel.panel.parameters.result.GetAttribute("MRSISuperRes.InputResolution") == "16"
 
 
@@ -87,7 +87,7 @@ def test_images_that_do_not_overlap_fail_with_a_sentence_in_the_panel(session, p
     origin = np.array(t1.GetOrigin()) + 5000
     t1.SetOrigin(*origin)
     session.click(panel.ui.applyButton)
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     assert "T1 does not overlap the map" in panel.ui.messageLabel.text
     assert panel.ui.messageLabel.visible
     assert panel.panel.parameters.result is None
@@ -105,14 +105,14 @@ def test_weights_that_are_none_are_refused_and_the_old_ones_kept(session, panel,
 
 def test_weights_that_vanish_are_reported(session, panel, tmp_path):
     panel.panel.parameters.weights = str(tmp_path / "gone.safetensors")
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     session.click(panel.ui.applyButton)
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     assert "gone.safetensors" in panel.ui.messageLabel.text
     session.click(panel.ui.defaultWeightsButton)
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     session.click(panel.ui.applyButton)
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     assert panel.panel.parameters.result is not None
 
 
@@ -123,7 +123,7 @@ def test_a_device_that_is_not_there_is_reported(session, panel):
         pytest.skip("this machine has the device")
     # Live update tries it at once.
     session.choose_text(panel.ui.deviceComboBox, "cuda")
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     assert "Device 'cuda' is not available" in panel.ui.messageLabel.text
 
 

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 import slicer
-from scenes import PATIENCE, sample_file, slow_network
+from scenes import TIMEOUT_S, sample_file, slow_network
 
 
 @pytest.fixture
@@ -34,21 +34,21 @@ def panel(session, module, study, tmp_path):
 def test_a_batch_runs_and_reports(session, panel, tmp_path):
     session.click(panel.ui.batchButton)
     assert panel.ui.batchButton.text == "Cancel batch"
-    session.wait_until(lambda: not panel.panel.batch.running, PATIENCE)
+    session.wait_until(lambda: not panel.panel.batch.running, TIMEOUT_S)
     assert "2 done, 0 complete already, 2 failed." in panel.ui.batchLabel.text
     assert "FLAIR" in panel.ui.batchLabel.text
     table = slicer.util.getNode("MRSISuperRes batch")
     assert table.GetNumberOfRows() == 4
     assert len(list((tmp_path / "results").rglob("*.nii.gz"))) == 2
     session.click(panel.ui.batchButton)
-    session.wait_until(lambda: not panel.panel.batch.running, PATIENCE)
+    session.wait_until(lambda: not panel.panel.batch.running, TIMEOUT_S)
     assert "0 done, 2 complete already, 2 failed." in panel.ui.batchLabel.text
 
 
 def test_files_that_are_not_used_are_in_the_table(session, panel, study):
     shutil.copy(study / "anna" / "tCho.nii.gz", study / "anna" / "Glx.nii.gz")
     session.click(panel.ui.batchButton)
-    session.wait_until(lambda: not panel.panel.batch.running, PATIENCE)
+    session.wait_until(lambda: not panel.panel.batch.running, TIMEOUT_S)
     text = "2 done, 0 complete already, 2 failed. Files that look like maps and are not used: 1; the table says why."
     assert text in panel.ui.batchLabel.text
     table = slicer.util.getNode("MRSISuperRes batch")
@@ -59,10 +59,10 @@ def test_files_that_are_not_used_are_in_the_table(session, panel, study):
 def test_a_batch_can_be_cancelled(session, panel, monkeypatch, tmp_path):
     with slow_network(monkeypatch) as network:
         session.click(panel.ui.batchButton)
-        session.wait_until(lambda: network.calls, PATIENCE)
+        session.wait_until(lambda: network.calls, TIMEOUT_S)
         session.click(panel.ui.batchButton)
         network.allow_all()
-        session.wait_until(lambda: not panel.panel.batch.running, PATIENCE)
+        session.wait_until(lambda: not panel.panel.batch.running, TIMEOUT_S)
     assert "Stopped early" in panel.ui.batchLabel.text
     assert panel.ui.batchButton.text == "Run batch"
     assert not list((tmp_path / "results").rglob("*.tmp*"))
@@ -71,16 +71,16 @@ def test_a_batch_can_be_cancelled(session, panel, monkeypatch, tmp_path):
 def test_the_slider_stays_alive_during_a_batch(session, panel, monkeypatch):
     with slow_network(monkeypatch) as network:
         session.click(panel.ui.batchButton)
-        session.wait_until(lambda: network.calls, PATIENCE)
+        session.wait_until(lambda: network.calls, TIMEOUT_S)
         session.click(panel.ui.sampleButton)
         session.click(panel.ui.applyButton)
         # One slice of the batch, then the panel's five, although the batch has more to do.
         network.allow(6)
-        session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+        session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
         assert panel.panel.batch.running
         assert panel.panel.parameters.result is not None
         network.allow_all()
-        session.wait_until(lambda: not panel.panel.batch.running, PATIENCE)
+        session.wait_until(lambda: not panel.panel.batch.running, TIMEOUT_S)
 
 
 @pytest.mark.parametrize("text", ["", "sharp", "0, much"])
@@ -95,7 +95,7 @@ def test_a_study_without_patients_is_reported(session, panel, tmp_path):
     (tmp_path / "empty").mkdir()
     session.type_text(panel.ui.batchInputEdit, str(tmp_path / "empty"))
     session.click(panel.ui.batchButton)
-    session.wait_until(lambda: not panel.panel.batch.running, PATIENCE)
+    session.wait_until(lambda: not panel.panel.batch.running, TIMEOUT_S)
     assert "holds no patients" in panel.ui.batchLabel.text
 
 
@@ -109,6 +109,6 @@ def test_folders_are_chosen_in_a_dialog(session, panel, tmp_path):
 def test_closing_the_panel_ends_the_batch(session, panel, monkeypatch):
     with slow_network(monkeypatch) as network:
         session.click(panel.ui.batchButton)
-        session.wait_until(lambda: network.calls, PATIENCE)
+        session.wait_until(lambda: network.calls, TIMEOUT_S)
         network.allow_all()
         session.close_panel()

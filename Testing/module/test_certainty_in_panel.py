@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import slicer
 from scenes import (
-    PATIENCE,
+    TIMEOUT_S,
     apply_and_wait,
     ijk_to_ras,
     pixels,
@@ -60,14 +60,14 @@ def test_the_uncertainty_never_holds_up_the_slider(session, panel, monkeypatch):
     with slow_network(monkeypatch) as network:
         panel.panel.parameters.sharpness = 0.02
         network.allow(5)
-        session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
-        session.wait_until(lambda: len(network.calls) > 5, PATIENCE)
+        session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
+        session.wait_until(lambda: len(network.calls) > 5, TIMEOUT_S)
         assert "0 of 5 slices" in panel.ui.certaintyLabel.text
         # One pass of the eight of a slice is on its way: after it, the thread turns to the slider.
         network.allow(1)
         panel.panel.parameters.sharpness = 0.03
         network.allow(6)
-        session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+        session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
         sharpnesses = [call[1] for call in network.calls]
         assert len([value for value in sharpnesses if value == pytest.approx(0.02)]) <= 5 + 2
         assert panel.panel.parameters.result.GetName() == "tCho_n16_lambda0.03"
@@ -85,7 +85,7 @@ def test_nothing_is_said_of_a_result_by_what_was_known_of_another(session, panel
     with slow_network(monkeypatch) as network:
         panel.panel.parameters.sharpness = 0.05
         network.allow(1)
-        session.wait_until(lambda: panel.ui.progressBar.value == 1, PATIENCE)
+        session.wait_until(lambda: panel.ui.progressBar.value == 1, TIMEOUT_S)
         assert not pixels(node).any()
         assert panel.panel.live.certainty.volume is None
         assert red.GetForegroundVolumeID() == panel.panel.parameters.result.GetID()
@@ -101,14 +101,14 @@ def test_giving_up_returns_to_a_result_without_its_uncertainty_if_there_was_none
     with slow_network(monkeypatch) as network:
         panel.panel.parameters.sharpness = 0.02
         network.allow(5)
-        session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+        session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
         panel.panel.parameters.sharpness = 0.04
         session.click(panel.ui.applyButton)
         assert panel.panel.parameters.result.GetName() == "tCho_n16_lambda0.02"
         assert panel.panel.live.certainty.volume is None
         assert not [node for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if node not in volumes()]
         network.allow_all()
-    session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.busy, TIMEOUT_S)
 
 
 def test_fading_draws_less_where_it_is_uncertain(session, panel, red):
@@ -198,7 +198,7 @@ def test_weights_without_calibration_say_so(session, panel, tmp_path):
     own = tmp_path / "own.safetensors"
     own.write_bytes(DEFAULT_WEIGHTS.read_bytes())
     panel.panel.model.load(str(own))
-    session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.busy, TIMEOUT_S)
     assert "There is no calibration beside the weights" in panel.ui.certaintyLabel.text
     assert panel.panel.live.certainty.volume is None
 
@@ -208,7 +208,7 @@ def test_above_the_recommended_sharpness_the_panel_tells_how_detail_grows(sessio
     assert "more fine detail" not in panel.ui.riskLabel.text
     panel.panel.parameters.sharpness = 0.1
     assert "25% more fine detail than there is (at \u03bb = 0.03: 0%)" in panel.ui.riskLabel.text
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
 
 
 def test_a_scene_brings_the_uncertainty_back(session, panel, tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import slicer
-from scenes import PATIENCE, pixels, use_segment_editor, volumes
+from scenes import TIMEOUT_S, pixels, use_segment_editor, volumes
 
 
 @pytest.fixture
@@ -11,7 +11,7 @@ def panel(session, module):
     widget = session.open_panel()
     session.click(widget.ui.sampleButton)
     session.click(widget.ui.applyButton)
-    session.wait_until(lambda: not widget.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not widget.panel.live.working, TIMEOUT_S)
     return widget
 
 
@@ -53,7 +53,7 @@ def test_the_window_comes_from_the_data_and_the_users_choice_stays(session, pane
     assert 0.5 * pixels(node).max() < high <= 1.2 * pixels(node).max()
     display.SetWindowLevelMinMax(1, 2)
     session.drag_slider(panel.ui.sharpnessSlider, 0.02)
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     assert display.GetWindowLevelMax() == pytest.approx(2)
     session.click(panel.ui.windowButton)
     assert display.GetWindowLevelMin() == pytest.approx(0)
@@ -83,7 +83,7 @@ def test_side_by_side_follows_the_slider(session, panel):
     session.click(panel.ui.sideBySideButton)
     before = session.slice_rgba("MRSISuperResInput"), session.slice_rgba("Red")
     session.drag_slider(panel.ui.sharpnessSlider, 0.09)
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     np.testing.assert_array_equal(session.slice_rgba("MRSISuperResInput"), before[0])
     assert (session.slice_rgba("Red") != before[1]).any()
     session.click(panel.ui.sideBySideButton)
@@ -247,7 +247,7 @@ def test_the_legend_is_where_the_result_is(session, panel):
     assert legends("Red") == []
     assert "Not in the views: tCho" in panel.ui.statusLabel.text
     session.click(panel.ui.applyButton)
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     assert legends("Red") == [result]
 
 
@@ -255,7 +255,7 @@ def test_a_legend_that_the_user_hid_stays_hidden(session, panel):
     [legend] = slicer.util.getNodesByClass("vtkMRMLColorLegendDisplayNode")
     legend.SetVisibility(False)
     session.drag_slider(panel.ui.sharpnessSlider, 0.02)
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     assert legends("Red") == []
 
 
@@ -265,7 +265,7 @@ def test_the_legend_is_small_and_in_letters_that_vtk_draws(session, panel):
     [legend] = slicer.util.getNodesByClass("vtkMRMLColorLegendDisplayNode")
     for quantity in ("tCho", "tCho/NAA"):
         session.choose_text(panel.ui.metaboliteComboBox, quantity)
-        session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+        session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
         assert legend.GetTitleText() == drawable(legend.GetTitleText()) == f"{quantity} 0"
     width, height = legend.GetSize()
     assert width <= 0.06
@@ -301,7 +301,7 @@ def test_a_reference_moved_out_of_the_way_brings_the_views_to_the_result(session
     node = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceNodeRed")
     node.SetSliceOffset(node.GetSliceOffset() + 500)
     session.click(widget.ui.applyButton)
-    session.wait_until(lambda: not widget.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not widget.panel.live.working, TIMEOUT_S)
     bounds = [0.0] * 6
     widget.panel.parameters.result.GetRASBounds(bounds)
     assert bounds[4] <= node.GetSliceOffset() <= bounds[5]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import slicer
-from scenes import PATIENCE, apply_and_wait, expected, ijk_to_ras, image_matrix, pixels
+from scenes import TIMEOUT_S, apply_and_wait, expected, ijk_to_ras, image_matrix, pixels
 
 
 def test_the_panel_opens_empty_and_says_what_is_missing(session, module):
@@ -71,7 +71,7 @@ def test_the_slider_changes_pixels_of_the_view(session, panel):
     apply_and_wait(session, panel)
     smooth = session.slice_rgba("Red")
     session.drag_slider(panel.ui.sharpnessSlider, 0.08)
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     sharp = session.slice_rgba("Red")
     assert panel.panel.parameters.sharpness == pytest.approx(0.08, abs=0.003)
     assert (smooth != sharp).any()
@@ -84,7 +84,7 @@ def test_the_slider_changes_pixels_of_the_view(session, panel):
 
 def test_moving_the_slider_suffices_without_apply(session, panel):
     session.drag_slider(panel.ui.sharpnessSlider, 0.02)
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     assert panel.panel.parameters.result is not None
 
 
@@ -119,7 +119,7 @@ def test_keeping_a_copy_protects_it_from_later_results(session, panel):
     session.click(panel.ui.keepButton)
     kept = slicer.util.getNode("tCho_n16_lambda0_kept")
     session.drag_slider(panel.ui.sharpnessSlider, 0.06)
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     np.testing.assert_array_equal(pixels(kept), before)
     assert (pixels(node) != before).any()
     assert kept.GetAttribute("MRSISuperRes.Sharpness") == "0"

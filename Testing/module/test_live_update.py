@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 import slicer
-from scenes import PATIENCE, pixels, show_slice_of, slow_network, volumes
+from scenes import TIMEOUT_S, pixels, show_slice_of, slow_network, volumes
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def panel(session, network):
 
 def settle(session, panel, network):
     network.allow_all()
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     network.open = False
     while network._allowed.acquire(blocking=False):
         pass
@@ -47,9 +47,9 @@ def attribute(node, name):
 def test_apply_becomes_cancel_with_progress(session, panel, network):
     session.click(panel.ui.applyButton)
     assert panel.ui.applyButton.text == "Cancel"
-    session.wait_until(lambda: panel.ui.progressBar.maximum == 5, PATIENCE)
+    session.wait_until(lambda: panel.ui.progressBar.maximum == 5, TIMEOUT_S)
     network.allow(2)
-    session.wait_until(lambda: panel.ui.progressBar.value == 2, PATIENCE)
+    session.wait_until(lambda: panel.ui.progressBar.value == 2, TIMEOUT_S)
     assert panel.ui.progressBar.visible
     settle(session, panel, network)
     assert panel.ui.applyButton.text == "Apply"
@@ -61,7 +61,7 @@ def test_the_shown_slice_comes_first(session, panel, network):
     show_slice_of(node, 3)
     network.calls.clear()
     session.drag_slider(panel.ui.sharpnessSlider, 0.02)
-    session.wait_until(lambda: network.calls, PATIENCE)
+    session.wait_until(lambda: network.calls, TIMEOUT_S)
     assert network.calls[0][2] == [3]
 
 
@@ -70,12 +70,12 @@ def test_scrolling_while_computing_changes_what_comes_next(session, panel, netwo
     show_slice_of(node, 0)
     network.calls.clear()
     session.drag_slider(panel.ui.sharpnessSlider, 0.02)
-    session.wait_until(lambda: network.calls, PATIENCE)
+    session.wait_until(lambda: network.calls, TIMEOUT_S)
     show_slice_of(node, 4)
     session.process_events(100)
     wanted = panel.panel.parameters.sharpness
     network.allow(1)
-    session.wait_until(lambda: any(call[1] == wanted and call[2] == [4] for call in network.calls), PATIENCE)
+    session.wait_until(lambda: any(call[1] == wanted and call[2] == [4] for call in network.calls), TIMEOUT_S)
     order = [call[2] for call in network.calls if call[1] == wanted]
     assert order.index([4]) <= 1
 
@@ -114,7 +114,7 @@ def test_pixels_and_label_agree_at_every_moment(session, panel, network):
     for value in steps:
         panel.ui.sharpnessSlider.value = value
         session.process_events(150)
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     node.RemoveObserver(tag)
     assert len(moments) >= 5
     for sharpness, complete, values in moments:
@@ -129,7 +129,7 @@ def test_cancel_returns_to_the_last_complete_result(session, panel, network):
     before = pixels(node)
     session.drag_slider(panel.ui.sharpnessSlider, 0.07)
     network.allow(2)
-    session.wait_until(lambda: attribute(node, "Sharpness") != "0" and len(filled(node)) >= 1, PATIENCE)
+    session.wait_until(lambda: attribute(node, "Sharpness") != "0" and len(filled(node)) >= 1, TIMEOUT_S)
     started = time.monotonic()
     session.click(panel.ui.applyButton)
     assert time.monotonic() - started < 1
@@ -149,7 +149,7 @@ def test_cancelling_the_first_leaves_nothing_behind(session, panel, network):
     before = len(volumes())
     session.click(panel.ui.applyButton)
     network.allow(2)
-    session.wait_until(lambda: panel.ui.progressBar.value >= 1, PATIENCE)
+    session.wait_until(lambda: panel.ui.progressBar.value >= 1, TIMEOUT_S)
     session.click(panel.ui.applyButton)
     assert len(volumes()) == before
     assert (composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID()) == layers
@@ -172,7 +172,7 @@ def test_one_step_of_the_slider_asks_the_scene_once(session, panel, network, mon
 def test_changing_the_metabolite_while_it_computes(session, panel, network):
     node = finish_first(session, panel, network)
     session.drag_slider(panel.ui.sharpnessSlider, 0.02)
-    session.wait_until(lambda: panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: panel.panel.live.working, TIMEOUT_S)
     session.choose_text(panel.ui.metaboliteComboBox, "Gln")
     settle(session, panel, network)
     assert attribute(node, "Metabolite") == "Gln"
@@ -184,14 +184,14 @@ def test_changing_the_metabolite_while_it_computes(session, panel, network):
 
 def test_changing_the_map_while_it_computes_shows_nothing_of_the_old_one(session, panel, network):
     session.click(panel.ui.applyButton)
-    session.wait_until(lambda: network.calls, PATIENCE)
+    session.wait_until(lambda: network.calls, TIMEOUT_S)
     session.choose(panel.ui.mapSelector, slicer.util.getNode("NAA 16x16 (simulated)"))
     assert not panel.panel.live.working
     network.allow_all()
     session.process_events(300)
     assert panel.panel.parameters.result is None
     session.click(panel.ui.applyButton)
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     assert attribute(panel.panel.parameters.result, "Metabolite") == "NAA"
 
 
@@ -219,7 +219,7 @@ def test_changed_voxels_of_an_input_make_the_result_outdated(session, panel, net
 
 def test_deleting_an_input_while_it_computes(session, panel, network):
     session.click(panel.ui.applyButton)
-    session.wait_until(lambda: network.calls, PATIENCE)
+    session.wait_until(lambda: network.calls, TIMEOUT_S)
     slicer.mrmlScene.RemoveNode(panel.panel.parameters.flair)
     assert not panel.panel.live.working
     network.allow_all()
@@ -261,7 +261,7 @@ def test_deleting_the_result_while_it_computes(session, panel, network):
     node = finish_first(session, panel, network)
     session.drag_slider(panel.ui.sharpnessSlider, 0.02)
     network.allow(1)
-    session.wait_until(lambda: attribute(node, "Complete") == "no", PATIENCE)
+    session.wait_until(lambda: attribute(node, "Complete") == "no", TIMEOUT_S)
     slicer.mrmlScene.RemoveNode(node)
     network.allow_all()
     session.process_events(200)
@@ -273,7 +273,7 @@ def test_deleting_the_result_while_it_computes(session, panel, network):
 
 def test_closing_the_scene_while_it_computes(session, panel, network):
     session.click(panel.ui.applyButton)
-    session.wait_until(lambda: network.calls, PATIENCE)
+    session.wait_until(lambda: network.calls, TIMEOUT_S)
     session.close_scene()
     network.allow_all()
     session.process_events(200)
@@ -287,7 +287,7 @@ def test_a_scene_saved_while_it_computes_does_not_pass_for_complete(session, pan
     node = finish_first(session, panel, network)
     session.drag_slider(panel.ui.sharpnessSlider, 0.02)
     network.allow(1)
-    session.wait_until(lambda: attribute(node, "Complete") == "no", PATIENCE)
+    session.wait_until(lambda: attribute(node, "Complete") == "no", TIMEOUT_S)
     session.save_scene(tmp_path / "halfway.mrb")
     network.allow_all()
     session.close_scene()
@@ -308,7 +308,7 @@ def test_an_unexpected_error_is_shown_and_the_panel_goes_on(session, panel, netw
     with monkeypatch.context() as broken:
         broken.setattr(SuperResolver, "super_resolve", lambda *_, **__: 1 / 0)
         session.drag_slider(panel.ui.sharpnessSlider, 0.05)
-        session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+        session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     assert "ZeroDivisionError" in panel.ui.messageLabel.text
     np.testing.assert_array_equal(pixels(node), before)
     finish_first(session, panel, network)
@@ -322,7 +322,7 @@ def test_the_panel_never_blocks(session, module):
     panel = session.open_panel()
     session.click(panel.ui.sampleButton)
     session.click(panel.ui.applyButton)
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     ticks = []
     timer = qt.QTimer()
     timer.setInterval(0)
@@ -331,7 +331,7 @@ def test_the_panel_never_blocks(session, module):
     for value in (0.01, 0.03, 0.05):
         panel.ui.sharpnessSlider.value = value
         session.process_events(60)
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     timer.stop()
     gaps = np.diff(ticks)
     assert len(gaps) > 10
@@ -342,7 +342,7 @@ def test_the_panel_never_blocks(session, module):
 def test_a_result_is_rendered_once_in_each_view_that_shows_it(session, panel, network, one_pass):
     """First the slice that is shown, then the others together; not in views that show something else."""
     node = finish_first(session, panel, network)
-    session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.busy, TIMEOUT_S)
     views = {name: slicer.app.layoutManager().sliceWidget(name).sliceView() for name in ("Red", "Yellow", "Green")}
     slicer.mrmlScene.GetNodeByID("vtkMRMLSliceCompositeNodeGreen").SetForegroundVolumeID(None)
     session.process_events(200)
@@ -355,11 +355,11 @@ def test_a_result_is_rendered_once_in_each_view_that_shows_it(session, panel, ne
     show_slice = len(filled(node))
     panel.ui.sharpnessSlider.value = 0.02
     network.allow(1)
-    session.wait_until(lambda: attribute(node, "Sharpness") == "0.02", PATIENCE)
+    session.wait_until(lambda: attribute(node, "Sharpness") == "0.02", TIMEOUT_S)
     assert rendered() == {"Red": 1, "Yellow": 1, "Green": 0}
     assert len(filled(node)) == 1 < show_slice
     network.allow_all()
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     assert len(filled(node)) == show_slice
     # How fast the slices come decides how many of them are drawn together.
     total = rendered()
@@ -422,7 +422,7 @@ def test_the_thread_computes_on_even_if_nobody_draws(module):
         computation.request(Request(images, Quantity.parse("tCho"), 0.0, Model()))
         done = []
         while len(done) < 5:
-            message = computation.messages.get(timeout=PATIENCE)
+            message = computation.messages.get(timeout=TIMEOUT_S)
             done += message.indices if isinstance(message, SlicesDone) else ()
     finally:
         computation.close()

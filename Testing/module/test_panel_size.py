@@ -1,7 +1,7 @@
 """The panel's own size in Slicer's module panel: nothing cut off, nothing overlapping, never wider than it was."""
 
 import pytest
-from scenes import PATIENCE, add_segmentation, apply_and_wait, tumour_mask
+from scenes import TIMEOUT_S, add_segmentation, apply_and_wait, tumour_mask
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_texts_and_table_keep_their_place_after_another_module(session, panel):
     session.open_panel()
     assert cut_off(session, panel) == []
     session.click(panel.ui.measureButton)
-    session.wait_until(lambda: not panel.panel.regions.running, PATIENCE)
+    session.wait_until(lambda: not panel.panel.regions.running, TIMEOUT_S)
     assert panel.ui.regionsTable.visible
     assert cut_off(session, panel) == []
     for text in ("A long note. " * 40, "Short."):
@@ -51,7 +51,7 @@ def test_the_panel_gets_no_wider_whatever_it_says(session, panel):
     width = session.main_window.module_panel().width
     for value in (0.02, 0.05, 0.1, 0.0):
         session.drag_slider(panel.ui.sharpnessSlider, value)
-        session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+        session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
         assert session.main_window.module_panel().width == width
     for widget in vars(panel.ui).values():
         if widget.className() == "QLabel" and widget.wordWrap:

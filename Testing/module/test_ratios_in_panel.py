@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import slicer
 from scenes import (
-    PATIENCE,
+    TIMEOUT_S,
     add_segmentation,
     apply_and_wait,
     pixels,
@@ -55,7 +55,7 @@ def test_a_ratio_is_made_of_the_maps_on_one_grid(session, panel):
     assert not panel.ui.differenceButton.enabled
     # Back to a metabolite, its own colours return.
     session.choose_text(panel.ui.metaboliteComboBox, "tCho")
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     assert result.GetName() == "tCho_n16_lambda0"
     assert display.GetWindowLevelMax() > 1.2
     assert panel.ui.flickerButton.enabled
@@ -64,7 +64,7 @@ def test_a_ratio_is_made_of_the_maps_on_one_grid(session, panel):
 def test_a_ratio_in_multiples_of_the_brains(session, panel):
     assert not panel.ui.ratioReferenceComboBox.visible
     session.choose_text(panel.ui.metaboliteComboBox, "tCho/NAA")
-    session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.busy, TIMEOUT_S)
     result = panel.panel.parameters.result
     plain, error = pixels(result), pixels(panel.panel.live.certainty.volume.node)
     session.choose_text(panel.ui.ratioReferenceComboBox, "of the brain's")
@@ -83,12 +83,12 @@ def test_the_users_windows_return_with_what_they_were_for(session, panel):
     display = panel.panel.parameters.result.GetDisplayNode()
     display.SetWindowLevelMinMax(0.2, 0.9)
     session.choose_text(panel.ui.metaboliteComboBox, "tCho/NAA")
-    session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.busy, TIMEOUT_S)
     assert display.GetWindowLevelMax() != pytest.approx(0.9)
     display.SetWindowLevelMinMax(0.1, 0.3)
     for choice, window in (("tCho", (0.2, 0.9)), ("tCho/NAA", (0.1, 0.3))):
         session.choose_text(panel.ui.metaboliteComboBox, choice)
-        session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+        session.wait_until(lambda: not panel.panel.live.busy, TIMEOUT_S)
         assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == pytest.approx(window)
 
 
@@ -103,7 +103,7 @@ def level_of(plain, found):
 
 def test_a_ratio_in_multiples_of_the_segments_or_the_other_sides(session, module, one_pass, panel):
     session.choose_text(panel.ui.metaboliteComboBox, "tCho/NAA")
-    session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.busy, TIMEOUT_S)
     parameters, result = panel.panel.parameters, panel.panel.parameters.result
     plain = pixels(result)
     session.choose_text(panel.ui.ratioReferenceComboBox, "of the segments'")
@@ -117,7 +117,7 @@ def test_a_ratio_in_multiples_of_the_segments_or_the_other_sides(session, module
     parameters.segmentation = node
     for choice, label in (("of the segments'", "Region"), ("of the other side's", "OtherSide")):
         session.choose_text(panel.ui.ratioReferenceComboBox, choice)
-        session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+        session.wait_until(lambda: not panel.panel.live.busy, TIMEOUT_S)
         assert result.GetName() == f"tChoOverNAARelativeTo{label}_n16_lambda0"
         assert result.GetAttribute("MRSISuperRes.Segmentation") == "Tumour segments"
         assert f"Shown: tCho/NAA {choice} at" in panel.ui.statusLabel.text
@@ -133,7 +133,7 @@ def test_a_ratio_in_multiples_of_the_segments_or_the_other_sides(session, module
     node.GetDisplayNode().SetSegmentVisibility("everywhere", True)
     assert said in panel.ui.statusLabel.text
     session.click(panel.ui.applyButton)
-    session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.busy, TIMEOUT_S)
     assert said not in panel.ui.statusLabel.text
     assert levels["OtherSide"] != pytest.approx(level_of(plain, pixels(result)), rel=1e-3)
     slicer.util.updateSegmentBinaryLabelmapFromArray(
@@ -144,22 +144,22 @@ def test_a_ratio_in_multiples_of_the_segments_or_the_other_sides(session, module
     for name in ("tumour", "everywhere"):
         node.GetDisplayNode().SetSegmentVisibility(name, False)
     session.click(panel.ui.applyButton)
-    session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.busy, TIMEOUT_S)
     assert "shows nothing within the T1" in panel.ui.messageLabel.text
     np.testing.assert_array_equal(pixels(result), before)
 
 
 def test_what_a_ratio_is_compared_with_is_computed_once(session, module, one_pass, panel, monkeypatch):
     session.choose_text(panel.ui.metaboliteComboBox, "tCho/NAA")
-    session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.busy, TIMEOUT_S)
     with slow_network(monkeypatch) as network:
         network.allow_all()
         session.choose_text(panel.ui.ratioReferenceComboBox, "of the brain's")
-        session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+        session.wait_until(lambda: not panel.panel.live.busy, TIMEOUT_S)
         # The ratio's slices are known already, and with them its level in the brain.
         assert not network.calls
         session.drag_slider(panel.ui.sharpnessSlider, 0.05)
-        session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+        session.wait_until(lambda: not panel.panel.live.busy, TIMEOUT_S)
     for name in ("tCho", "NAA"):
         taken = [i for metabolite, at, slices in network.calls if (metabolite, at) == (name, 0.05) for i in slices]
         assert sorted(taken) == [0, 1, 2, 3, 4]
@@ -188,10 +188,10 @@ def test_one_may_write_a_ratio_of_ones_own(session, panel):
     assert panel.ui.ownRatioEdit.visible
     assert "needs a map of Gln and Glu and tCr" in panel.ui.statusLabel.text + panel.ui.applyButton.toolTip
     panel.panel.parameters.ownRatio = "NAA / GPC+PCh"
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     assert panel.panel.parameters.result.GetName() == "NAAOverTCho_n16_lambda0"
     panel.panel.parameters.ownRatio = "NAA"
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     assert panel.panel.parameters.result.GetName() == "NAA_n16_lambda0"
     panel.panel.parameters.ownRatio = "NAA/"
     assert not panel.ui.applyButton.enabled
@@ -202,7 +202,7 @@ def test_what_a_ratio_lacks_is_said(session, panel):
     session.choose_text(panel.ui.metaboliteComboBox, "Gln/Glu")
     assert "needs a map of Gln and Glu" in panel.ui.applyButton.toolTip
     session.choose_text(panel.ui.metaboliteComboBox, "tCho/NAA")
-    session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.busy, TIMEOUT_S)
     copy = slicer.modules.volumes.logic().CloneVolume(
         slicer.mrmlScene, slicer.util.getNode("NAA 16x16 (simulated)"), "NAA again"
     )
@@ -229,7 +229,7 @@ def test_a_denominator_of_zero_everywhere_is_refused(session, panel):
     naa = slicer.util.getNode("NAA 16x16 (simulated)")
     slicer.util.updateVolumeFromArray(naa, pixels(naa) * 1e-6 + (np.random.default_rng(0).random((5, 16, 16)) - 0.9))
     session.choose_text(panel.ui.metaboliteComboBox, "tCho/NAA")
-    session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.busy, TIMEOUT_S)
     assert panel.ui.messageLabel.text
     assert "Traceback" not in panel.ui.messageLabel.text
 

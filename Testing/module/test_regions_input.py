@@ -5,7 +5,7 @@ import pytest
 import SimpleITK as sitk
 import slicer
 import vtk
-from scenes import PATIENCE, add_segmentation, slow_network, tumour_mask
+from scenes import TIMEOUT_S, add_segmentation, slow_network, tumour_mask
 
 #: Of the tests' balls, in mm.
 RADIUS = 15
@@ -20,7 +20,7 @@ def panel(panel):
 
 def measure(session, panel):
     session.click(panel.ui.measureButton)
-    session.wait_until(lambda: not panel.panel.regions.running, PATIENCE)
+    session.wait_until(lambda: not panel.panel.regions.running, TIMEOUT_S)
 
 
 def said(panel):
@@ -143,7 +143,7 @@ def test_without_calibration_the_table_has_no_uncertainties(session, panel, one_
 def test_a_ratio_that_means_nothing_is_left_out_and_said(session, panel, monkeypatch):
     from inference_core.inference.uncertainty.calibration import Calibration
 
-    monkeypatch.setattr(Calibration, "uncertainty", lambda self, evidence, *_: np.full_like(evidence.level, 1e6))
+    monkeypatch.setattr(Calibration, "uncertainty", lambda self, features, *_: np.full_like(features.level, 1e6))
     parameters = panel.panel.parameters
     parameters.segmentation = add_segmentation(parameters.t1, tumour=tumour_mask())
     parameters.mirrorRegions = False
@@ -156,7 +156,7 @@ def test_a_ratio_that_means_nothing_is_left_out_and_said(session, panel, monkeyp
 def test_more_change_of_signal_than_is_stated_is_marked(session, panel, monkeypatch):
     from inference_core.inference.uncertainty.calibration import Calibration
 
-    monkeypatch.setattr(Calibration, "uncertainty", lambda self, evidence, *_: np.full_like(evidence.level, 1e-6))
+    monkeypatch.setattr(Calibration, "uncertainty", lambda self, features, *_: np.full_like(features.level, 1e-6))
     parameters = panel.panel.parameters
     parameters.segmentation = add_segmentation(parameters.t1, tumour=tumour_mask())
     parameters.mirrorRegions = False
@@ -198,23 +198,23 @@ def test_the_slider_is_served_while_the_other_side_is_looked_for(session, panel,
 
     def slow(t1):
         looked.append(t1)
-        assert may_go_on.wait(PATIENCE)
+        assert may_go_on.wait(TIMEOUT_S)
         return original(t1)
 
     monkeypatch.setattr(mirror, "mirror_transform", slow)
     parameters = panel.panel.parameters
     parameters.segmentation = add_segmentation(parameters.t1, tumour=tumour_mask())
     session.click(panel.ui.measureButton)
-    session.wait_until(lambda: looked, PATIENCE)
+    session.wait_until(lambda: looked, TIMEOUT_S)
     session.click(panel.ui.applyButton)
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     assert panel.panel.regions.running
     may_go_on.set()
-    session.wait_until(lambda: not panel.panel.regions.running, PATIENCE)
+    session.wait_until(lambda: not panel.panel.regions.running, TIMEOUT_S)
     # The same T1's other side is known the next time.
     measure(session, panel)
     assert len(looked) == 1
-    session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.busy, TIMEOUT_S)
 
 
 def test_a_drawn_counterpart_is_not_replaced_by_the_found_one(session, module, monkeypatch):
@@ -234,7 +234,7 @@ def test_the_report_without_regions_needs_no_other_side(session, panel, one_pass
     monkeypatch.setattr("inference_core.imaging.mirror.mirror_transform", lambda t1: pytest.fail("looked for"))
     session.dialogs.answer(str(tmp_path / "patient.html"))
     session.click(panel.ui.reportButton)
-    session.wait_until(lambda: not panel.panel.regions.running, PATIENCE)
+    session.wait_until(lambda: not panel.panel.regions.running, TIMEOUT_S)
     assert (tmp_path / "patient.html").is_file()
 
 
@@ -252,11 +252,11 @@ def test_a_measurement_that_was_given_up_leaves_the_last_one(session, panel, one
     shared_computation().cache.clear()
     with slow_network(monkeypatch) as network:
         session.click(panel.ui.measureButton)
-        session.wait_until(lambda: network.calls, PATIENCE)
+        session.wait_until(lambda: network.calls, TIMEOUT_S)
         session.click(panel.ui.measureButton)
         assert "Stopping" in said(panel)
         network.allow_all()
-        session.wait_until(lambda: not panel.panel.regions.running, PATIENCE)
+        session.wait_until(lambda: not panel.panel.regions.running, TIMEOUT_S)
     assert "Given up." in said(panel)
     assert panel.panel.regions.measured is before
     session.dialogs.answer(str(tmp_path / "no such folder" / "table.csv"))

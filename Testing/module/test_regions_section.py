@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import slicer
 import vtk
-from scenes import PATIENCE, add_segmentation, pixels, slow_network, tumour_mask
+from scenes import TIMEOUT_S, add_segmentation, pixels, slow_network, tumour_mask
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def panel(session, module):
 
 def measure(session, panel):
     session.click(panel.ui.measureButton)
-    session.wait_until(lambda: not panel.panel.regions.running, PATIENCE)
+    session.wait_until(lambda: not panel.panel.regions.running, TIMEOUT_S)
 
 
 @pytest.fixture
@@ -133,25 +133,25 @@ def test_measuring_can_be_cancelled_and_leaves_the_slider_alive(session, panel, 
     with slow_network(monkeypatch) as network:
         session.click(panel.ui.measureButton)
         assert panel.ui.measureButton.text == "Cancel"
-        session.wait_until(lambda: network.calls, PATIENCE)
+        session.wait_until(lambda: network.calls, TIMEOUT_S)
         session.click(panel.ui.applyButton)
         # One pass of the measurement, then the panel's five slices, although there is more to measure.
         network.allow(6)
-        session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+        session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
         assert panel.panel.regions.running
         session.click(panel.ui.measureButton)
         network.allow_all()
-        session.wait_until(lambda: not panel.panel.regions.running, PATIENCE)
+        session.wait_until(lambda: not panel.panel.regions.running, TIMEOUT_S)
     assert "Given up." in panel.ui.regionsLabel.text
     assert panel.panel.regions.measured is None
-    session.wait_until(lambda: not panel.panel.live.busy, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.busy, TIMEOUT_S)
 
 
 def test_a_report_is_written(session, panel, segmentation, tmp_path, monkeypatch):
     monkeypatch.setattr("inference_core.report.pdf.find_browser", lambda named=None: None)
     session.dialogs.answer(str(tmp_path / "patient.html"))
     session.click(panel.ui.reportButton)
-    session.wait_until(lambda: not panel.panel.regions.running, PATIENCE)
+    session.wait_until(lambda: not panel.panel.regions.running, TIMEOUT_S)
     page = (tmp_path / "patient.html").read_text(encoding="utf-8")
     texts = "tCho/NAA", "tumour", "not for diagnosis", "This patient is simulated, too.", "T1 (simulated)"
     for text in (*texts, "Self-check (NAA, n = 16 cut to 10"):
@@ -166,12 +166,12 @@ def test_a_report_is_written(session, panel, segmentation, tmp_path, monkeypatch
     panel.panel.parameters.segmentation = None
     session.dialogs.answer(str(tmp_path / "other"))
     session.click(panel.ui.reportButton)
-    session.wait_until(lambda: not panel.panel.regions.running, PATIENCE)
+    session.wait_until(lambda: not panel.panel.regions.running, TIMEOUT_S)
     assert (tmp_path / "other.html").is_file()
     assert not written
     session.dialogs.answer(str(tmp_path / "other"))
     session.click(panel.ui.reportButton)
-    session.wait_until(lambda: not panel.panel.regions.running, PATIENCE)
+    session.wait_until(lambda: not panel.panel.regions.running, TIMEOUT_S)
     assert written == [tmp_path / "other.pdf"]
 
 

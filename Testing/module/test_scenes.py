@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import slicer
-from scenes import PATIENCE, apply_and_wait, pixels, volumes
+from scenes import TIMEOUT_S, apply_and_wait, pixels, volumes
 
 
 def test_a_saved_scene_restores_the_panel_and_the_result(session, panel, tmp_path):
     session.drag_slider(panel.ui.sharpnessSlider, 0.04)
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     session.choose_text(panel.ui.referenceComboBox, "T1")
     session.choose_text(panel.ui.colorMapComboBox, "Inferno")
     panel.ui.liveCheckBox.checked = False
@@ -35,7 +35,7 @@ def test_a_saved_scene_restores_the_panel_and_the_result(session, panel, tmp_pat
     # The slider goes on writing into the volume that came with the scene.
     panel.ui.liveCheckBox.checked = True
     session.drag_slider(panel.ui.sharpnessSlider, 0.01)
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     assert (pixels(parameters.result) != values).any()
     assert len(volumes()) == 5
 
@@ -74,7 +74,7 @@ def test_reloading_the_module_while_it_computes(session, panel):
     assert not again.panel.live.working
     assert again.panel.parameters.metaboliteMap.GetName() == "tCho 16x16 (simulated)"
     session.click(again.ui.applyButton)
-    session.wait_until(lambda: not again.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not again.panel.live.working, TIMEOUT_S)
     assert again.panel.parameters.result is not None
 
 

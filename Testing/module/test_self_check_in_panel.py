@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import slicer
-from scenes import PATIENCE, pixels, sample_images, slow_network, wait_for_certainty
+from scenes import TIMEOUT_S, pixels, sample_images, slow_network, wait_for_certainty
 
 from inference_core.terms.detail import CONSISTENCIES, DEFAULT_CONSISTENCY, DEFAULT_DETAIL, DETAILS
 
@@ -22,12 +22,12 @@ def apply_and_wait(session, panel):
 
 
 def wait_for_check(session, panel):
-    session.wait_until(lambda: panel.panel.live.certainty.checked is not None, PATIENCE)
+    session.wait_until(lambda: panel.panel.live.certainty.checked is not None, TIMEOUT_S)
     return panel.ui.selfCheckLabel.text
 
 
 def wait_for_result(session, panel):
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     return panel.panel.parameters.result
 
 
@@ -88,12 +88,12 @@ def test_it_never_holds_up_the_slider_and_names_its_lambda(session, panel, monke
         for value in (0.01, 0.02):
             panel.panel.parameters.sharpness = value
             network.allow(1)
-            session.wait_until(lambda: panel.ui.progressBar.value == 1, PATIENCE)
+            session.wait_until(lambda: panel.ui.progressBar.value == 1, TIMEOUT_S)
             # Of another lambda, but it says of which; and the panel stays calm.
             assert panel.ui.selfCheckLabel.text == before
         assert not begun
         network.allow_all()
-        session.wait_until(lambda: "lambda = 0.02" in panel.ui.selfCheckLabel.text, PATIENCE)
+        session.wait_until(lambda: "lambda = 0.02" in panel.ui.selfCheckLabel.text, TIMEOUT_S)
     assert begun.count(0.01) == 0
 
 
@@ -105,9 +105,9 @@ def test_it_is_found_once(session, panel, monkeypatch):
     apply_and_wait(session, panel)
     told = wait_for_check(session, panel)
     panel.panel.parameters.detail = "zero-filled"
-    session.wait_until(lambda: "none of the network's detail" in panel.ui.selfCheckLabel.text, PATIENCE)
+    session.wait_until(lambda: "none of the network's detail" in panel.ui.selfCheckLabel.text, TIMEOUT_S)
     panel.panel.parameters.detail = {"network": "network", "matched": "matched to the data"}[DEFAULT_DETAIL]
-    session.wait_until(lambda: panel.ui.selfCheckLabel.text == told, PATIENCE)
+    session.wait_until(lambda: panel.ui.selfCheckLabel.text == told, TIMEOUT_S)
     assert len(counted) == 2
 
 
@@ -119,7 +119,7 @@ def test_nothing_is_said_of_another_metabolite(session, panel, monkeypatch):
     with slow_network(monkeypatch) as network:
         panel.panel.parameters.metabolite = "Gln"
         network.allow(1)
-        session.wait_until(lambda: panel.ui.progressBar.value == 1, PATIENCE)
+        session.wait_until(lambda: panel.ui.progressBar.value == 1, TIMEOUT_S)
         assert panel.panel.live.certainty.checked is None
         assert panel.ui.selfCheckLabel.text == "Self-check: not known yet."
         assert panel.ui.selfCheckWarning.text == ""
@@ -210,9 +210,9 @@ def test_cancelling_the_match_keeps_the_result(session, panel, monkeypatch):
     wait_for_certainty(session, panel)
     monkeypatch.setattr(SuperResolver, "_run", run)
     panel.panel.parameters.detail = "matched to the data"
-    session.wait_until(lambda: passes, PATIENCE)
+    session.wait_until(lambda: passes, TIMEOUT_S)
     session.click(panel.ui.applyButton)
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     session.process_events(200)
     assert passes == [10]
     np.testing.assert_array_equal(pixels(node), before)

@@ -35,7 +35,7 @@ class ClinicMaps:
         noisy: as the whole k-space would give them.
         image: gives the maps their place in the patient.
         brain, tumour: bool `(slice, 64, 64)`.
-        silent: spots that MRI does not show, by metabolite: 1 raised, -1 lowered, else 0.
+        occult: spots that MRI does not show, by metabolite: 1 raised, -1 lowered, else 0.
     """
 
     t1: sitk.Image
@@ -45,7 +45,7 @@ class ClinicMaps:
     image: sitk.Image
     brain: np.ndarray
     tumour: np.ndarray
-    silent: dict[str, np.ndarray]
+    occult: dict[str, np.ndarray]
 
     def measured(self, metabolite: str, n: int) -> sitk.Image:
         """A map of n x n voxels."""
@@ -82,7 +82,7 @@ def clinic_maps(patient: dict[str, sitk.Image], seed: int = 0, point_spread: flo
         noise = np.random.default_rng([seed, index]).standard_normal(array.shape) * NOISE[metabolite] * level * fineness
         noisy[metabolite] = truth[metabolite] + noise * (truth[metabolite] > 0.02 * level)
     image = maps.truth["NAA"]
-    return ClinicMaps(patient["t1"], patient["flair"], truth, noisy, image, maps.brain, maps.tumour, maps.silent)
+    return ClinicMaps(patient["t1"], patient["flair"], truth, noisy, image, maps.brain, maps.tumour, maps.occult)
 
 
 def glioma_patient(data: Path) -> dict[str, sitk.Image]:

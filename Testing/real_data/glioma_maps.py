@@ -37,14 +37,14 @@ class SimulatedMaps:
         acquired: the same with noise, as `(slice, row, column)` arrays.
         brain: `(slice, row, column)` bool.
         tumour: its core, like `brain`.
-        silent: spots that MRI does not show by metabolite, `(slice, row, column)` int8: 1 raised, -1 lowered, else 0.
+        occult: spots that MRI does not show by metabolite, `(slice, row, column)` int8: 1 raised, -1 lowered, else 0.
     """
 
     truth: dict[str, sitk.Image]
     acquired: dict[str, np.ndarray]
     brain: np.ndarray
     tumour: np.ndarray
-    silent: dict[str, np.ndarray]
+    occult: dict[str, np.ndarray]
 
 
 def _tissues(t1: np.ndarray, tumour: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -87,7 +87,7 @@ def simulate_maps(patient: dict[str, sitk.Image], seed: int) -> SimulatedMaps:
     # Spots keep to the slices that the maps show, and away from the tumour.
     band = np.abs(z - core[2]) < _SLICES * _VOXEL / 2
     healthy = np.argwhere(brain & band & (tumour == 0) & ~fluid)
-    truth, acquired, silent = {}, {}, {}
+    truth, acquired, occult = {}, {}, {}
     for metabolite in METABOLITES:
         gm, wm, csf, in_core, in_oedema, noise = _LEVELS[metabolite]
         level = gm * grey + wm * white + csf * fluid
@@ -104,7 +104,7 @@ def simulate_maps(patient: dict[str, sitk.Image], seed: int) -> SimulatedMaps:
         image = sitk.GetImageFromArray(array.astype(np.float32))
         image.CopyInformation(grid)
         truth[metabolite] = image
-        silent[metabolite] = np.round(on_grid(spots)).astype(np.int8)
+        occult[metabolite] = np.round(on_grid(spots)).astype(np.int8)
         noisy = array + noise * (gm + wm) / 2 * rng.standard_normal(array.shape) * (share > 0.1)
         acquired[metabolite] = np.maximum(noisy, 0).astype(np.float32)
-    return SimulatedMaps(truth, acquired, inside, on_grid(tumour == 1) > 0.5, silent)
+    return SimulatedMaps(truth, acquired, inside, on_grid(tumour == 1) > 0.5, occult)

@@ -28,7 +28,7 @@ class Result:
     methods: dict[str, np.ndarray]
     brain: np.ndarray
     tumour: np.ndarray
-    silent: np.ndarray
+    occult: np.ndarray
     prepared: PreparedInput
 
 
@@ -84,7 +84,7 @@ def results(maps, resolver, glioma_patient):
                 },
                 brain=maps.brain[slices],
                 tumour=maps.tumour[slices],
-                silent=maps.silent[metabolite][slices],
+                occult=maps.occult[metabolite][slices],
                 prepared=prepared,
             )
     return results
@@ -121,7 +121,7 @@ def recovered(results, region):
     contrasts = {}
     for result in results.values():
         for name, maps in result.methods.items():
-            lesions = result.tumour | (result.silent != 0)
+            lesions = result.tumour | (result.occult != 0)
             for arrays in zip(maps, result.truth, region(result), result.brain, lesions, strict=True):
                 contrasts.setdefault(name, []).extend(region_contrasts(*arrays))
     shares = {name: share_recovered(found) for name, found in contrasts.items()}
@@ -133,8 +133,8 @@ def recovered(results, region):
     "region",
     [
         pytest.param(lambda result: result.tumour, id="tumour"),
-        pytest.param(lambda result: result.silent > 0, id="raised spots"),
-        pytest.param(lambda result: result.silent < 0, id="lowered spots"),
+        pytest.param(lambda result: result.occult > 0, id="raised spots"),
+        pytest.param(lambda result: result.occult < 0, id="lowered spots"),
     ],
 )
 def test_contrasts_are_recovered_no_less_than_by_zero_filling(results, region):

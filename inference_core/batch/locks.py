@@ -11,12 +11,12 @@ _FOLDER = ".locks"
 
 
 @contextmanager
-def patient_lock(output: Path, place: str, cancelled: Callable[[], bool] = lambda: False) -> Iterator[None]:
+def patient_lock(output: Path, bids_path: str, cancelled: Callable[[], bool] = lambda: False) -> Iterator[None]:
     """Have a patient's results to oneself; waits while another run, on this machine or one with the same disk, has it.
 
     Args:
         output: folder of the results.
-        place: the patient's folder in it.
+        bids_path: the patient's folder in it.
         cancelled: asked while waiting.
 
     Raises:
@@ -28,5 +28,5 @@ def patient_lock(output: Path, place: str, cancelled: Callable[[], bool] = lambd
         if cancelled():
             raise BatchCancelled
 
-    with file_lock(output / _FOLDER / f"{place.replace('/', '_')}.lock", waiting):
+    with file_lock(output / _FOLDER / f"{bids_path.replace('/', '_')}.lock", waiting):
         yield

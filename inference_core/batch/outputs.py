@@ -59,8 +59,8 @@ def output_name(patient: PatientFiles, path: Path, metabolite: str, sharpness: f
     described = [word[5:] for word in entities if word.startswith("desc-") and word != "desc-acquired"]
     description = f"desc-{described[0]}Superres" if described else "desc-superres"
     number = format(Decimal(repr(sharpness)), "f").rstrip("0").rstrip(".").replace(".", "p")
-    name = "_".join([patient.place.replace("/", "_"), *kept, description, f"lambda-{number}", metabolite])
-    return f"{patient.place}/mrsi/{name}.nii.gz"
+    name = "_".join([patient.bids_path.replace("/", "_"), *kept, description, f"lambda-{number}", metabolite])
+    return f"{patient.bids_path}/mrsi/{name}.nii.gz"
 
 
 def fingerprint(path: Path) -> str:

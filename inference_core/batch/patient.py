@@ -69,7 +69,7 @@ _EXPECTED_NAMES = "add maps with the metabolite in the file's name, such as NAA.
 
 def _problem(task: Task) -> InputError | None:
     """What forbids a task before any file is opened."""
-    if len(task.rivals) > 1:
+    if len(task.conflicting_sources) > 1:
         return _clash(task)
     for path in (task.map,) if task.map else (path for paths in task.maps.values() for path in paths):
         if absent := absent_content(path):
@@ -179,7 +179,7 @@ def _failed(task: Task, error: Exception) -> BatchRow:
 
 
 def _no_single_reference(task: Task) -> InputError:
-    pattern, folder = task.reference.place, task.patient.folder
+    pattern, folder = task.reference.region, task.patient.folder
     if not task.labels:
         return InputError(f"No reference '{pattern}' is in '{folder}': add a label image, or name another reference.")
     names = " and ".join(f"'{path}'" for path in task.labels)
@@ -187,5 +187,5 @@ def _no_single_reference(task: Task) -> InputError:
 
 
 def _clash(task: Task) -> InputError:
-    names = " and ".join(f"'{path}'" for path in sorted(task.rivals))
+    names = " and ".join(f"'{path}'" for path in sorted(task.conflicting_sources))
     return InputError(f"The maps {names} would have one name in the output folder: rename or remove one.")

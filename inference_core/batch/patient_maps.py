@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class BatchCancelled(Exception):  # noqa: N818 - not an error
-    """The user wants no more."""
+    """The user cancelled."""
 
 
 class PatientMaps:

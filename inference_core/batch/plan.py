@@ -122,9 +122,9 @@ def _tasks(
             for value in sharpness if not metabolites or metabolite in metabolites else ():
                 target = output / output_name(patient, path, metabolite, value)
                 # Without regard to case, as on some file systems.
-                rivals = maps_by_output.setdefault(str(target).casefold(), set())
-                rivals.add(path)
-                of_patient.append(Task(patient, path, metabolite, value, target, rivals))
+                conflicting_sources = maps_by_output.setdefault(str(target).casefold(), set())
+                conflicting_sources.add(path)
+                of_patient.append(Task(patient, path, metabolite, value, target, conflicting_sources))
         if of_patient or not patient.maps:
             unused = [Task(patient, unused=one) for one in patient.unused]
             tasks.append([*unused, *(of_patient or [Task(patient)])])
@@ -145,4 +145,4 @@ def _of_participants(tasks: list[list[Task]], labels: list[str], study: Path) ->
 
 def _label(task: Task) -> str:
     """The participant's label, without "sub-"."""
-    return task.patient.place.split("/")[0].removeprefix("sub-")
+    return task.patient.bids_path.split("/")[0].removeprefix("sub-")

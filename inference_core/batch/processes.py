@@ -15,13 +15,13 @@ from inference_core.errors import InputError
 from inference_core.terms.detail import DEFAULT_CONSISTENCY, DEFAULT_DETAIL
 
 #: Seconds within which a Dask scheduler has to answer.
-_ANSWER = 10
+_SCHEDULER_TIMEOUT_S = 10
 #: One patient at a time in a process, whose results share what the network keeps.
 _TURN = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ResolverSettings:
     """What each process loads.
 
     Attributes:
@@ -43,51 +43,51 @@ PatientRows = Callable[[list[BatchRow]], None]
 
 
 @lru_cache(maxsize=1)
-def load_resolver(recipe: Recipe):
+def load_resolver(settings: ResolverSettings):
     """The process's resolver."""
     from inference_core.inference.super_resolver import SuperResolver
 
-    treated = {"detail": recipe.detail, "consistency": recipe.consistency}
-    return SuperResolver.load(recipe.weights, recipe.device, recipe.runtime, **treated)
+    treated = {"detail": settings.detail, "consistency": settings.consistency}
+    return SuperResolver.load(settings.weights, settings.device, settings.runtime, **treated)
 
 
-def rows_of(tasks: Sequence[Task], study: Path, output: Path, recipe: Recipe) -> list[BatchRow]:
+def rows_of(tasks: Sequence[Task], study: Path, output: Path, settings: ResolverSettings) -> list[BatchRow]:
     """One patient's rows, by one thread: with another number of them the last digits would be others."""
     from inference_core.batch.run import timed_rows
     from inference_core.engine.threads import one_thread
 
     with _TURN, one_thread():
-        return list(timed_rows(tasks, study, output, load_resolver(recipe)))
+        return list(timed_rows(tasks, study, output, load_resolver(settings)))
 
 
-def run_here(plan: BatchPlan, recipe: Recipe, jobs: int, done: PatientRows) -> None:
+def run_here(plan: BatchPlan, settings: ResolverSettings, jobs: int, done: PatientRows) -> None:
     """Do a plan in so many processes of this machine.
 
     Args:
         plan: what to do.
-        recipe: with what.
+        settings: with what.
         jobs: how many processes.
         done: called with each patient's rows.
     """
     left = set(range(len(plan.patients)))
-    for index, rows in _in_pool(plan, recipe, sorted(left), jobs):
+    for index, rows in _in_pool(plan, settings, sorted(left), jobs):
         left.discard(index)
         done(rows)
     # A process died, and took the others' work with it: one patient after another, to find the one it died of.
     for index in sorted(left):
-        found = dict(_in_pool(plan, recipe, [index], 1))
+        found = dict(_in_pool(plan, settings, [index], 1))
         reason = "Its process died, as when memory runs out: try it alone, or with fewer --jobs."
         done(found.get(index) or _failed(plan.patients[index], reason))
 
 
 def _in_pool(
-    plan: BatchPlan, recipe: Recipe, indices: Sequence[int], jobs: int
+    plan: BatchPlan, settings: ResolverSettings, indices: Sequence[int], jobs: int
 ) -> Iterator[tuple[int, list[BatchRow]]]:
     """Patients' rows as they come, until a process dies."""
     # Threads of the parent, such as PyTorch's, do not survive a fork.
     pool = ProcessPoolExecutor(jobs, get_context("spawn"))
     try:
-        futures = {pool.submit(rows_of, plan.patients[i], plan.study, plan.output, recipe): i for i in indices}
+        futures = {pool.submit(rows_of, plan.patients[i], plan.study, plan.output, settings): i for i in indices}
         for future in as_completed(futures):
             yield futures[future], future.result()
     except BrokenProcessPool:
@@ -96,7 +96,7 @@ def _in_pool(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def run_on_cluster(plan: BatchPlan, recipe: Recipe, scheduler: str, done: PatientRows) -> None:
+def run_on_cluster(plan: BatchPlan, settings: ResolverSettings, scheduler: str, done: PatientRows) -> None:
     """Do a plan on the workers of a Dask cluster, which need this package and the same folders.
 
     The scheduler gives what a worker that dies had in hand to another one, as often as its setting `allowed-failures`
@@ -104,7 +104,7 @@ def run_on_cluster(plan: BatchPlan, recipe: Recipe, scheduler: str, done: Patien
 
     Args:
         plan: what to do, with absolute paths.
-        recipe: with what.
+        settings: with what.
         scheduler: its address, such as tcp://head:8786.
         done: called with each patient's rows.
 
@@ -117,14 +117,15 @@ def run_on_cluster(plan: BatchPlan, recipe: Recipe, scheduler: str, done: Patien
     except ImportError as error:
         raise InputError("--scheduler needs Dask: install mrsi-superres[cluster], here and on the workers.") from error
     try:
-        client = Client(scheduler, timeout=_ANSWER, set_as_default=False)
+        client = Client(scheduler, timeout=_SCHEDULER_TIMEOUT_S, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise InputError(
             f"No Dask scheduler answers at '{scheduler}': check the address, and that the scheduler runs."
         ) from error
     with client:
         futures = {
-            client.submit(rows_of, tasks, plan.study, plan.output, recipe, pure=False): tasks for tasks in plan.patients
+            client.submit(rows_of, tasks, plan.study, plan.output, settings, pure=False): tasks
+            for tasks in plan.patients
         }
         for future in completed(list(futures)):
             tasks = futures.pop(future)

@@ -34,7 +34,7 @@ def ratio_tasks(
     examinations: dict[tuple[str, ...], dict[str, list[Path]]] = {}
     for path, metabolite in patient.maps:
         examinations.setdefault(examination(path), {}).setdefault(metabolite, []).append(path)
-    tasks, rivals = [], {}
+    tasks, conflicting_sources = [], {}
     for maps in examinations.values():
         first = next(iter(maps.values()))[0]
         for ratio in ratios or [own for own in STANDARD_RATIOS if set(own.metabolites) <= set(maps)]:
@@ -43,21 +43,22 @@ def ratio_tasks(
                 label = f"{ratio.label}{reference.label}" if reference else ratio.label
                 target = output / ratio_name(patient, first, label, value)
                 # Without regard to case, as on some file systems.
-                same = rivals.setdefault(str(target).casefold(), set())
+                same = conflicting_sources.setdefault(str(target).casefold(), set())
                 same.add(first)
                 tasks.append(Task(patient, None, ratio.name, value, target, same, ratio, needed, reference, labels))
     return tasks
 
 
 def _labels(patient: PatientFiles, reference: Reference) -> tuple[Path, ...]:
-    place = Path(reference.place)
+    pattern = Path(reference.region)
     refused = InputError(
-        f"The reference '{place}' is to be in each patient's folder: write a path from there, as in anat/*_dseg.nii.gz."
+        f"The reference '{pattern}' is to be in each patient's folder: write a path from there, as in "
+        "anat/*_dseg.nii.gz."
     )
-    if not place.name or place.is_absolute() or ".." in place.parts:
+    if not pattern.name or pattern.is_absolute() or ".." in pattern.parts:
         raise refused
     try:
-        return tuple(sorted(path for path in patient.folder.glob(str(place)) if path.is_file()))
+        return tuple(sorted(path for path in patient.folder.glob(str(pattern)) if path.is_file()))
     except ValueError as error:
         # Such as "a**b".
         raise refused from error

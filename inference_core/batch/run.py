@@ -86,9 +86,9 @@ def timed_rows(
         BatchCancelled: as soon as `cancelled` answers True.
     """
     since = time.perf_counter()
-    place = tasks[0].patient.place
-    with patient_lock(output, place, cancelled):
-        remove_leftovers(output / place / "mrsi")
+    bids_path = tasks[0].patient.bids_path
+    with patient_lock(output, bids_path, cancelled):
+        remove_leftovers(output / bids_path / "mrsi")
         for row in rows_of_patient(list(tasks), study, resolver, cancelled):
             now = time.perf_counter()
             yield replace(row, seconds=now - since)

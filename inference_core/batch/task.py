@@ -49,7 +49,7 @@ class Task:
         metabolite: of the map, or the ratio's name.
         sharpness: lambda.
         output: the image to write.
-        rivals: all maps whose result would be written there; there should be one.
+        conflicting_sources: all maps whose result would be written there; there should be one.
         ratio: of several maps, or None.
         maps: a ratio's, by metabolite; there should be one each.
         reference: the tissue that a ratio is compared with, or None.
@@ -64,7 +64,7 @@ class Task:
     metabolite: str = ""
     sharpness: float | None = None
     output: Path | None = None
-    rivals: set[Path] = field(default_factory=set)
+    conflicting_sources: set[Path] = field(default_factory=set)
     ratio: Ratio | None = None
     maps: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
     reference: Reference | None = None

@@ -68,8 +68,8 @@ def patients_to_validate(study: Path, participants: Sequence[str] = ()) -> list[
     labels = list(dict.fromkeys(label.removeprefix("sub-") for label in participants))
     if not labels:
         return patients
-    found = [one for one in patients if one.place.split("/")[0].removeprefix("sub-") in labels]
-    missing = set(labels) - {one.place.split("/")[0].removeprefix("sub-") for one in found}
+    found = [one for one in patients if one.bids_path.split("/")[0].removeprefix("sub-") in labels]
+    missing = set(labels) - {one.bids_path.split("/")[0].removeprefix("sub-") for one in found}
     if missing:
         raise InputError(f"'{study}' has no participant {', '.join(sorted(missing))}: check the labels.")
     return found

@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Super-resolve all, and say at the end what failed, and why."""
     from inference_core.batch.plan import plan_batch
-    from inference_core.batch.processes import Recipe, load_resolver, run_here, run_on_cluster
+    from inference_core.batch.processes import ResolverSettings, load_resolver, run_here, run_on_cluster
     from inference_core.batch.request import BatchRequest
     from inference_core.errors import InputError
     from inference_core.inference.result_calibration import result_calibration
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.jobs is not None and arguments.jobs < 1:
         raise InputError(f"--jobs is {arguments.jobs}: it must be at least 1.")
     weights = arguments.weights and arguments.weights.resolve()
-    recipe = Recipe(weights, arguments.device, arguments.runtime, arguments.detail, arguments.consistency)
+    settings = ResolverSettings(weights, arguments.device, arguments.runtime, arguments.detail, arguments.consistency)
     # Other processes, on other machines, may have another working directory.
     request = BatchRequest(
         arguments.study.absolute(),
@@ -96,17 +96,17 @@ def run(arguments: argparse.Namespace) -> int:
 
     try:
         if arguments.scheduler:
-            run_on_cluster(plan, recipe, arguments.scheduler, done)
+            run_on_cluster(plan, settings, arguments.scheduler, done)
         else:
             # Refuses weights and devices before any process starts.
-            resolver = load_resolver(recipe)
+            resolver = load_resolver(settings)
             result_calibration(resolver, request.uncertainty)
             print(f"Device: {resolver.device} ({resolver.device_reason})", flush=True)
             jobs = arguments.jobs or _usual_jobs(resolver.device)
             if jobs == 1:
-                _run_alone(plan, recipe, done)
+                _run_alone(plan, settings, done)
             else:
-                run_here(plan, recipe, jobs, done)
+                run_here(plan, settings, jobs, done)
     finally:
         # In the study's order, whichever was through first.
         order = {tasks[0].patient.name: place for place, tasks in enumerate(plan.patients)}
@@ -130,12 +130,12 @@ def _name(row) -> str:
     return f"{row.patient}, {row.metabolite}, lambda = {row.sharpness:g}" if row.metabolite else row.patient
 
 
-def _run_alone(plan, recipe, done) -> None:
+def _run_alone(plan, settings, done) -> None:
     """Do a plan in this process."""
     from inference_core.batch.processes import rows_of
 
     for tasks in plan.patients:
-        done(rows_of(tasks, plan.study, plan.output, recipe))
+        done(rows_of(tasks, plan.study, plan.output, settings))
 
 
 def _usual_jobs(device: str) -> int:

@@ -1,4 +1,4 @@
-"""Calibrate how sure weights' results are, on simulated patients: `mrsi-superres calibrate`."""
+"""Calibrate the uncertainty of weights' results on simulated patients: `mrsi-superres calibrate`."""
 
 import argparse
 import json

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 from inference_core import __version__
-from inference_core.commands.streams import give_up_output, print_any_letter, say
+from inference_core.commands.streams import give_up_output, print_any_character, say
 from inference_core.errors import InputError, InputWarning
 from inference_core.files.atomic import STORAGE_ERRORS
 
@@ -69,7 +69,7 @@ def run_command(run: Callable[[argparse.Namespace], int], arguments: argparse.Na
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line with `argv`, or the process's arguments; returns the exit status."""
-    print_any_letter()
+    print_any_character()
     argv = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(
         prog="mrsi-superres",

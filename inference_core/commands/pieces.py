@@ -1,4 +1,4 @@
-"""Long work in pieces: `--for 9m` stops in time, with all that is needed to go on in a few files."""
+"""Long commands in several runs: `--for 9m` stops in time, and a few files hold all that the next run needs."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator

@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     names = ratio.metabolites if ratio else (resolve_metabolite(arguments.metabolite),)
     quantity = Quantity(names, ratio, reference)
     files = _files(arguments.map, quantity)
-    labels = Path(reference.place) if reference is not None and reference.labelled else None
+    labels = Path(reference.region) if reference is not None and reference.labelled else None
     inputs = [*((f"map of {name}", path) for name, path in files.items()), ("T1", arguments.t1)]
     inputs += [("FLAIR", arguments.flair), ("label image", labels), ("weights", arguments.weights or DEFAULT_WEIGHTS)]
     for output in filter(None, (arguments.output, arguments.uncertainty)):

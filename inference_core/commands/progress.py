@@ -1,4 +1,4 @@
-"""Progress bars for people who watch; in logs and pipes there are none."""
+"""Progress bars on terminals; none in logs and pipes."""
 
 import contextlib
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""A table of regions: what metabolites and ratios are in them, and how sure: `mrsi-superres regions`."""
+"""A table of regions: their metabolites and ratios, with uncertainties: `mrsi-superres regions`."""
 
 import argparse
 from pathlib import Path

@@ -1,11 +1,11 @@
-"""What the commands print, on terminals that lack its letters, and into files on disks that are full."""
+"""The commands' output: on terminals that lack some characters, and into files on full disks."""
 
 import os
 import sys
 from contextlib import suppress
 
 
-def print_any_letter() -> None:
+def print_any_character() -> None:
     """Print letters that the terminal's code page lacks as escapes such as "\\xfc", instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         # Notebooks, test runners and windowed Pythons have other streams, or none.

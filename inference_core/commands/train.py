@@ -57,7 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=list(TRAINED_RESOLUTIONS),
         help="input resolutions to train on (16 18 ... 32)",
     )
-    parser.add_argument("--redrawn", type=float, default=0.0, help="share of maps drawn anew on their MRI (0)")
+    parser.add_argument(
+        "--redrawn", type=float, default=0.0, help="domain randomisation: share of maps drawn anew on their MRI (0)"
+    )
     parser.add_argument(
         "--cache",
         type=Path,
@@ -381,9 +383,9 @@ def _validation(slices):
 def main(argv: list[str] | None = None) -> int:
     """Run the command with `argv`; returns its exit status."""
     from inference_core.commands.cli import run_command
-    from inference_core.commands.streams import print_any_letter
+    from inference_core.commands.streams import print_any_character
 
-    print_any_letter()
+    print_any_character()
     parser = argparse.ArgumentParser(prog="train.py", description=__doc__.partition(":")[0])
     add_arguments(parser)
     return run_command(run, parser.parse_args(argv))

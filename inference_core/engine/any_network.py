@@ -1,4 +1,4 @@
-"""The engine's face for networks that it can't rearrange."""
+"""The engine's interface for networks that it can't rearrange."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A network's output as fast as the machine gives it, for networks whose weights no longer change.
+"""A network's output, computed faster; for networks whose weights no longer change.
 
 What does not depend on lambda is computed once and kept: the filters of each n and metabolite, and of each slice
 the encoders' first convolutions. So a new lambda costs less than a new metabolite.

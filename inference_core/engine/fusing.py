@@ -1,4 +1,4 @@
-"""Many small kernels as a few, by PyTorch's compiler, where it can."""
+"""Fuses small kernels by PyTorch's compiler, where that works."""
 
 import warnings
 from collections.abc import Callable

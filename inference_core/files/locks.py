@@ -7,7 +7,7 @@ from pathlib import Path
 from inference_core.errors import InputError
 
 #: Seconds between two tries.
-_PATIENCE = 0.2
+_RETRY_S = 0.2
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def file_lock(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterato
             waiting()
             # Another one's, until it is through.
             with suppress(Timeout):
-                lock.acquire(timeout=_PATIENCE)
+                lock.acquire(timeout=_RETRY_S)
     except (OSError, NotImplementedError) as error:
         raise InputError(
             f"'{path.parent}' can't hold the locks that keep two runs apart ({error}): check its permissions and disk."

@@ -109,7 +109,7 @@ def fill_failed_fits(low_resolution: np.ndarray, grid: SuperResolvedGrid, t1_bra
     Args:
         low_resolution: `(slice, row, column)`, padded; NaN, infinite and negative values are failed fits.
         grid: of the map.
-        t1_brain: from `footprint.brain_mask_of_t1`, or None.
+        t1_brain: from `brain_mask.brain_mask_of_t1`, or None.
 
     Returns:
         float32 `(slice, row, column)`, finite and not negative. Failed fits without any valid voxel in their slice

@@ -115,7 +115,7 @@ def _combinations(size: int, grid: CoarseGrid, kind: str) -> np.ndarray | None:
     return None
 
 
-def _rest(profiles: np.ndarray, unknown: np.ndarray, combinations: np.ndarray, shift: int) -> float:
+def _residual(profiles: np.ndarray, unknown: np.ndarray, combinations: np.ndarray, shift: int) -> float:
     """What combinations leave of profiles, relative to what they leave of the voxels beside.
 
     Args:
@@ -182,9 +182,9 @@ def find_interpolation(profiles: np.ndarray) -> list[Finding]:
                 combinations = _combinations(size, grid, kind)
                 if combinations is not None:
                     shift = max(1, round(grid.step / 2))
-                    rest = _rest(values[few], unknown[few], combinations, shift)
+                    rest = _residual(values[few], unknown[few], combinations, shift)
                     if rest < _LARGEST_FIRST_REST:
-                        rest = _rest(values, unknown, combinations, shift)
+                        rest = _residual(values, unknown, combinations, shift)
                     if np.isfinite(rest):
                         rests[grid], places[grid] = rest, len(combinations)
         if not rests:

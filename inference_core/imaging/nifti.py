@@ -104,7 +104,7 @@ def check_itk_place(path: Path, role: str) -> None:
         )
 
 
-def place_doubt(path: Path, role: str, voxel_to_lps: np.ndarray) -> str | None:
+def position_warning(path: Path, role: str, voxel_to_lps: np.ndarray) -> str | None:
     """What is doubtful about where another program, such as Slicer, put an image that it loaded from a file.
 
     Args:

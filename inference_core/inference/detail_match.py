@@ -1,4 +1,4 @@
-"""Detail as sharp as the data: how much of what the network adds a map's own measured k-space bears out.
+"""Matching the network's detail to the data: how much of it a map's own measured k-space confirms.
 
 The network's proposal cannot be judged inside the measured k-space: its training replaced it there, so that it is free
 there. It can be judged where k-space was measured but held back from it (`held_back`): there, the measured coefficients

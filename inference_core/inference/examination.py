@@ -128,13 +128,13 @@ class Examination:
         Raises:
             InputError: as `SuperResolver.super_resolve`.
         """
-        prepared, place = self.prepared(key), (key, metabolite, sharpness)
+        prepared, map_key = self.prepared(key), (key, metabolite, sharpness)
         problem = held_back_problem(prepared)
         if problem is not None:
             return NoSelfCheck(metabolite, problem)
-        if place not in self._checks:
-            self._checks[place] = self_check(self.resolver, prepared, metabolite, sharpness, None, noise, check)
-        return self._checks[place]
+        if map_key not in self._checks:
+            self._checks[map_key] = self_check(self.resolver, prepared, metabolite, sharpness, None, noise, check)
+        return self._checks[map_key]
 
     def movement(self, key: Hashable, metabolite: str, sharpness: float, check: Check | None = None) -> Movement:
         """How far a prepared map's measured k-space was moved, told from up to 8 slices; once for each sharpness.
@@ -145,20 +145,20 @@ class Examination:
         Raises:
             InputError: as `SuperResolver.super_resolve`.
         """
-        place = key, metabolite, sharpness
-        if place not in self._movements:
+        map_key = key, metabolite, sharpness
+        if map_key not in self._movements:
             prepared = self.prepared(key)
             # Where all is kept, there is nothing to be computed.
             slices = [] if self.resolver.consistency == "hard" else telling_slices(prepared, SLICES)
-            values = self._map(*place).values(slices, check) if slices else prepared.brain[:0]
-            self._movements[place] = self.resolver.movement(prepared, metabolite, sharpness, values, slices, check)
-        return self._movements[place]
+            values = self._map(*map_key).values(slices, check) if slices else prepared.brain[:0]
+            self._movements[map_key] = self.resolver.movement(prepared, metabolite, sharpness, values, slices, check)
+        return self._movements[map_key]
 
     def _map(self, key: Hashable, metabolite: str, sharpness: float) -> SuperResolvedMap:
-        place = key, metabolite, sharpness
-        if place not in self._maps:
-            self._maps[place] = SuperResolvedMap(self.resolver, self._prepared[key][0], metabolite, sharpness)
+        map_key = key, metabolite, sharpness
+        if map_key not in self._maps:
+            self._maps[map_key] = SuperResolvedMap(self.resolver, self._prepared[key][0], metabolite, sharpness)
             if self._most_maps is not None and len(self._maps) > self._most_maps:
                 self._maps.popitem(last=False)
-        self._maps.move_to_end(place)
-        return self._maps[place]
+        self._maps.move_to_end(map_key)
+        return self._maps[map_key]

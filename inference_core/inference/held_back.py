@@ -1,4 +1,4 @@
-"""Holding back the outer part of a map's measured k-space: a truth that every examination brings along.
+"""Holding back the outer part of a map's measured k-space: ground truth that every examination has.
 
 What remains is what a scanner would have given that measures less of k-space; what was held back is known. The field
 of view stays, and so does the voxel at the FFT's zero, so that T1, FLAIR and the super-resolved grid are the patient's.

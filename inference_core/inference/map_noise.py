@@ -1,4 +1,4 @@
-"""How noisy a map is: from its Cramér-Rao bounds, from a repetition of it, or from the map itself.
+"""A map's noise: from its Cramér-Rao bounds, from a repeated measurement, or from the map itself.
 
 Noise is given as maps of nothing but noise, so that whatever is done to a map can be done to it: noise differs from
 voxel to voxel, and a mask or a part of k-space takes a share of it that no formula needs to know.

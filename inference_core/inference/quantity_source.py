@@ -16,7 +16,7 @@ from inference_core.inference.super_resolved_map import Check, SuperResolvedMap
 from inference_core.inference.super_resolver import PreparedInput
 from inference_core.inference.uncertainty.calibration import Calibration
 from inference_core.terms.quantity import Quantity
-from inference_core.terms.ratios import RatioMap, least_denominator, means_nothing, normalised, ratio_in_part
+from inference_core.terms.ratios import RatioMap, least_denominator, no_meaningful_values, normalised, ratio_in_part
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class QuantitySource:
             InputError: if they were of a ratio that means nothing anywhere.
         """
         if not self._meaningful:
-            raise InputError(means_nothing(self._quantity.ratio))
+            raise InputError(no_meaningful_values(self._quantity.ratio))
 
     def measured_energy(self) -> float | None:
         """The share of all slices' energy that lies in the measured k-space, 0 to 1; None for a ratio."""

@@ -1,4 +1,4 @@
-"""Does the network's detail hold on this very map? Checked against the map's own measured k-space.
+"""The self-check: the network's detail on one map, compared with held-back k-space of that map.
 
 The outer part of the measured k-space is held back (`held_back`), the rest super-resolved, and the detail that the
 network adds compared with what was held back, inside the brain::

@@ -1,4 +1,4 @@
-"""The public face: a low-resolution map, T1 and FLAIR in, the super-resolved map out, as SimpleITK images.
+"""The public class: a low-resolution map, T1 and FLAIR in, the super-resolved map out, as SimpleITK images.
 
     resolver = SuperResolver.load()
     super_resolved = resolver(low_resolution, t1, flair, metabolite="tCho", sharpness=0.02)

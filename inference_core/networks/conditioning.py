@@ -1,4 +1,4 @@
-"""How the U-Net is told what it works on: the condition, and what all parts that read it are made of.
+"""The U-Net's conditioning: the condition, and the base class of the modules that read it.
 
 A *filter conditioner* turns a convolution's filters into those for the given condition; a *norm conditioner* gives the
 scale and shift that follow an instance norm. The U-Net has one of each per convolution and knows nothing more of them,

@@ -87,8 +87,8 @@ def write_patient(
         InputError: if it can't be written, or has the name of a file of the user's own; an earlier one is left as it
             was.
     """
-    place = output / patient.parts.place
-    prefix = patient.parts.place.replace("/", "_")
+    place = output / patient.parts.bids_path
+    prefix = patient.parts.bids_path.replace("/", "_")
     sources = sources_for_sidecars(patient, study)
     common = {
         "SoftwareName": "MRSISuperRes",

@@ -1,4 +1,4 @@
-"""What became of a patient, as one page to look at before anybody believes a result."""
+"""The quality report of a prepared patient: one page."""
 
 from pathlib import Path
 from xml.etree.ElementTree import Element
@@ -41,7 +41,7 @@ def write_quality_report(
     made_from = [(role, element("code", path)) for role, path in sources.items()]
     thresholds = settings.describe()["Thresholds"]
     return _write(
-        output / f"{patient.parts.place.replace('/', '_')}.html",
+        output / f"{patient.parts.bids_path.replace('/', '_')}.html",
         patient.parts.name,
         [notice(warning) for warning in patient.warnings],
         _unused(patient.unused_sentences()),
@@ -56,12 +56,12 @@ def write_quality_report(
     )
 
 
-def write_refusal(output: Path, place: str, name: str, refused: RegistrationRefused) -> Path:
+def write_refusal(output: Path, bids_path: str, name: str, refused: RegistrationRefused) -> Path:
     """Write the page of a patient whose images could not be registered, with a picture of how they lie.
 
     Args:
         output: the prepared folder.
-        place: the patient's folder in it, "sub-01" or "sub-01/ses-1".
+        bids_path: the patient's folder in it, "sub-01" or "sub-01/ses-1".
         name: the patient's.
         refused: why.
     """
@@ -70,7 +70,7 @@ def write_refusal(output: Path, place: str, name: str, refused: RegistrationRefu
         moved = moved_by_header(moved, refused.registration)
     title = "Where they fit best"
     return _write(
-        output / f"{place.replace('/', '_')}.html",
+        output / f"{bids_path.replace('/', '_')}.html",
         name,
         notice(f"Not prepared. {refused}", failed=True),
         _registration({"refused": _line(refused.registration)}),

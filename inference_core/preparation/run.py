@@ -58,20 +58,22 @@ def prepare_study(
     for number, parts in enumerate(patients, start=1):
         head = f"[{number}/{len(patients)}] {parts.name}"
         try:
-            rivals = [one.name for one in patients if one.place.casefold() == parts.place.casefold() and one != parts]
-            if rivals:
-                raise InputError(f"Its folder would be {parts.place}, as that of '{rivals[0]}': rename one.")
+            same_folder = [
+                one.name for one in patients if one.bids_path.casefold() == parts.bids_path.casefold() and one != parts
+            ]
+            if same_folder:
+                raise InputError(f"Its folder would be {parts.bids_path}, as that of '{same_folder[0]}': rename one.")
             _check_apart(parts, settings, output)
             if not replace and not parts.problem:
-                check_same_sources(sources_of(parts, study), output / parts.place)
+                check_same_sources(sources_of(parts, study), output / parts.bids_path)
             prepared = prepare_patient(parts, settings)
             carried = write_patient(prepared, settings, output, study)
         except Exception as error:
-            earlier = " An earlier version is still there." if (output / parts.place).exists() else ""
+            earlier = " An earlier version is still there." if (output / parts.bids_path).exists() else ""
             unused = tuple(one.sentence(parts.folder or one.path.parent) for one in parts.unused)
             outcomes.append(Outcome(parts.name, _reason(error) + earlier, _refused(error, parts, output), unused))
         else:
-            stayed = (carried_sentence(output / parts.place, carried),) if carried else ()
+            stayed = (carried_sentence(output / parts.bids_path, carried),) if carried else ()
             try:
                 report, unreported = _reported(prepared, settings, output, study), ""
             except (InputError, OSError) as error:
@@ -92,7 +94,7 @@ def _check_apart(parts: PatientParts, settings: PreparationSettings, output: Pat
     roles["mask"] = "mask"
     named = [(role, path) for name, role in roles.items() for path in getattr(parts, name)]
     named += [("map's anatomy", parts.map_anatomy), ("reference", settings.geometry.reference)]
-    check_apart(output / parts.place, named)
+    check_apart(output / parts.bids_path, named)
 
 
 def _reported(
@@ -122,7 +124,7 @@ def _refused(error: Exception, parts: PatientParts, output: Path) -> tuple[str, 
     def write() -> None:
         from inference_core.preparation.quality_report import write_refusal
 
-        write_refusal(output, parts.place, parts.name, error)
+        write_refusal(output, parts.bids_path, parts.name, error)
 
     try:
         return _warned(write)

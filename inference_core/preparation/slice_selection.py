@@ -1,4 +1,4 @@
-"""Which slices of a map have enough brain to be worth their place (paper, Sec. 3.1: 11 to 18 a scan)."""
+"""Which slices of a map have enough brain to be selected (paper, Sec. 3.1: 11 to 18 a scan)."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What a map holds in a region: its volume, level and spread."""
+"""What a map holds in a region: its volume, level and standard deviation."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What the page has a column of: each metabolite and ratio, as measured, super-resolved, and how sure."""
+"""The page's columns: each metabolite and ratio, as measured, super-resolved, and its uncertainty."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The page's pictures: a column a metabolite, ratio and slice; rows as measured, super-resolved, and how sure."""
+"""The page's pictures: a column a metabolite, ratio and slice; rows as measured, super-resolved, and uncertainty."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The page itself: an A4 sheet on its side, whose pictures take the room that the text leaves."""
+"""The page itself: A4 landscape; its pictures fill the space that the text leaves."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The page as PDF, by a browser that is at hand: nothing else keeps to a page's layout as well as what shows it."""
+"""The page as PDF, printed by an installed browser, which lays it out as it shows it."""
 
 import os
 import re
@@ -28,7 +28,7 @@ _PLACES = {
     ),
 }
 #: Seconds that printing may take.
-_PATIENCE = 120
+_BROWSER_TIMEOUT_S = 120
 #: What the user reads where there is none.
 NO_BROWSER = (
     "The PDF was left out, since no browser was found: open the report and print it, or name Chromium, Chrome or Edge "
@@ -79,7 +79,7 @@ def print_pdf(page: str | Path, pdf: str | Path, browser: str | Path) -> Path:
             Path(page).resolve().as_uri(),
         ]
         try:
-            done = subprocess.run(command, capture_output=True, timeout=_PATIENCE, check=False)
+            done = subprocess.run(command, capture_output=True, timeout=_BROWSER_TIMEOUT_S, check=False)
             failed = done.returncode != 0
         except (OSError, subprocess.TimeoutExpired):
             failed = True

@@ -1,4 +1,4 @@
-"""The report of a patient as one HTML file: the public face of this package."""
+"""The report of a patient as one HTML file: this package's public function."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Which slices are worth a place on the page."""
+"""Which slices the page shows."""
 
 from collections.abc import Sequence
 

@@ -8,7 +8,7 @@ from inference_core.study.fsl_mrs import CONCENTRATIONS, NO_MAPS, QUALITIES, is_
 from inference_core.study.image_roles import image_role
 from inference_core.study.lcmodel import lcmodel_files
 from inference_core.study.metabolite_names import PART_BESIDE, named_signal
-from inference_core.study.patient_files import PatientFiles, UnusedFile, patient_place
+from inference_core.study.patient_files import PatientFiles, UnusedFile, patient_bids_path
 from inference_core.study.scattered_parts import collect_parts
 from inference_core.study.tree import (
     ANATOMY,
@@ -82,7 +82,7 @@ def _patient(
     maps, left_out = _maps(spectra, spectroscopy)
     full = tuple(path for path in spectra if _FULL_RESOLUTION.search(path.name))
     left_out = (*left_out, *(unused or ()))
-    return PatientFiles(name, folder, patient_place(name), t1, flair, tuple(maps), problem, left_out, full)
+    return PatientFiles(name, folder, patient_bids_path(name), t1, flair, tuple(maps), problem, left_out, full)
 
 
 def _maps(images: list[Path], spectroscopy: bool) -> tuple[list[tuple[Path, str]], list[UnusedFile]]:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from inference_core.errors import InputError
-from inference_core.study.patient_files import UnusedFile, patient_place
+from inference_core.study.patient_files import UnusedFile, patient_bids_path
 from inference_core.study.patient_parts import PatientParts
 from inference_core.study.walker import find_parts_in
 
@@ -49,7 +49,7 @@ def lone_patient(
     found = find_parts_in(maps) if maps is not None else PatientParts("", "")
     return PatientParts(
         name,
-        patient_place(name),
+        patient_bids_path(name),
         lcmodel=(lcmodel,) if lcmodel else (),
         spar=(spar,) if spar else (),
         maps=found.maps,

@@ -33,7 +33,7 @@ class PatientFiles:
     Attributes:
         name: unique in the study: the folder's path within it.
         folder: where the files are.
-        place: the patient's folder in a BIDS-like study, "sub-0001" or "sub-0001/ses-2".
+        bids_path: the patient's folder in a BIDS-like study, "sub-0001" or "sub-0001/ses-2".
         t1: the images that are named as a T1; there should be one.
         flair: like `t1`.
         maps: each metabolite map with its metabolite's paper name, in the order of their names.
@@ -44,7 +44,7 @@ class PatientFiles:
 
     name: str
     folder: Path
-    place: str
+    bids_path: str
     t1: tuple[Path, ...]
     flair: tuple[Path, ...]
     maps: tuple[tuple[Path, str], ...]
@@ -74,7 +74,7 @@ class PatientFiles:
         return found[0]
 
 
-def patient_place(name: str) -> str:
+def patient_bids_path(name: str) -> str:
     """A patient's folder in a BIDS-like study, for its name: labels of letters and digits only."""
     *folders, last = parts = name.split("/")
     session = [f"ses-{label(last[4:])}"] if folders and last.startswith("ses-") else []

@@ -18,7 +18,7 @@ class PatientParts:
 
     Attributes:
         name: the folder's path within the study, or what the user calls the patient.
-        place: the patient's folder in the output: "sub-01" or "sub-01/ses-1".
+        bids_path: the patient's folder in the output: "sub-01" or "sub-01/ses-1".
         lcmodel: folders of LCModel's output.
         spar: the geometry's files.
         maps: images named for a signal of the spectrum, or a quality of its fit.
@@ -32,7 +32,7 @@ class PatientParts:
     """
 
     name: str
-    place: str
+    bids_path: str
     lcmodel: tuple[Path, ...] = ()
     spar: tuple[Path, ...] = ()
     maps: tuple[Path, ...] = ()

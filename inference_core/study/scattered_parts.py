@@ -7,7 +7,7 @@ from pathlib import Path
 from inference_core.study.fsl_mrs import CONCENTRATIONS, NO_MAPS, QUALITIES, amounts_folder, is_results
 from inference_core.study.image_roles import image_role
 from inference_core.study.lcmodel import lcmodel_files
-from inference_core.study.patient_files import UnusedFile, patient_place
+from inference_core.study.patient_files import UnusedFile, patient_bids_path
 from inference_core.study.patient_parts import PatientParts
 from inference_core.study.tree import PREPARED, RESULTS, SPECTROSCOPY, files_of, subfolders, unreadable, written_by
 from inference_core.terms.naming import is_image
@@ -59,7 +59,7 @@ def patient_parts(folder: Path, name: str, seen: set[Path]) -> PatientParts:
         seen: folders that are passed over; those that are looked into are added.
     """
     found = collect_parts(folder, seen)
-    parts = PatientParts(name, patient_place(name), folder=folder, problem=" ".join(found.problems))
+    parts = PatientParts(name, patient_bids_path(name), folder=folder, problem=" ".join(found.problems))
     kinds = {kind: tuple(sorted(getattr(found, kind))) for kind in ("lcmodel", "spar", "maps", "t1", "flair", "mask")}
     return replace(parts, unused=tuple(found.unused), **kinds)
 

@@ -136,11 +136,11 @@ def ratio_map(
     least = least_denominator(ratio, maps, brain) if uncertainties is None else 0.0
     found = ratio_in_part(ratio, maps, brain, least, uncertainties)
     if not found.mask.any():
-        raise InputError(means_nothing(ratio))
+        raise InputError(no_meaningful_values(ratio))
     return found
 
 
-def means_nothing(ratio: Ratio) -> str:
+def no_meaningful_values(ratio: Ratio) -> str:
     """What to say of a ratio whose denominator is zero everywhere."""
     return (
         f"The ratio {ratio.name} means nothing anywhere: {_written(ratio.denominator)} is zero throughout the brain, "

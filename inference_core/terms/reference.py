@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from inference_core.errors import InputError
 
-#: What stands for the whole brain in the place of a label image.
+#: The whole brain, instead of a label image.
 BRAIN = "brain"
 
 
@@ -13,18 +13,18 @@ class Reference:
     """Which tissue: a ratio is given in multiples of its median there.
 
     Attributes:
-        place: "brain", or a label image, all regions of which count: its file, or in a study a pattern that finds
+        region: "brain", or a label image, all regions of which count: its file, or in a study a pattern that finds
             each patient's.
         mirror: whether the same place on the brain's other side is meant.
     """
 
-    place: str = BRAIN
+    region: str = BRAIN
     mirror: bool = False
 
     @property
     def labelled(self) -> bool:
         """Whether there is a label image."""
-        return self.place != BRAIN
+        return self.region != BRAIN
 
     @property
     def label(self) -> str:
@@ -34,25 +34,25 @@ class Reference:
     @property
     def name(self) -> str:
         """For sidecars: "median in the brain", "median in labels.nii.gz, the other side of it"."""
-        where = self.place if self.labelled else "the brain"
+        where = self.region if self.labelled else "the brain"
         return f"median in {where}{', the other side of it' if self.mirror else ''}"
 
 
-def parse_reference(place: str | None, mirror: bool, of_ratios: bool) -> Reference | None:
+def parse_reference(region: str | None, mirror: bool, of_ratios: bool) -> Reference | None:
     """What a user's arguments say; None if ratios are wanted as they are.
 
     Args:
-        place: see `Reference`.
+        region: see `Reference`.
         mirror: likewise.
         of_ratios: whether there are any ratios.
 
     Raises:
         InputError: for arguments that make no sense together.
     """
-    if place and not of_ratios:
+    if region and not of_ratios:
         raise InputError(
             "A reference is for ratios, a metabolite keeps its own units: ask for a ratio, or leave it out."
         )
-    if mirror and place in (None, BRAIN):
+    if mirror and region in (None, BRAIN):
         raise InputError("The other side needs a region to be opposite of: name a label image as the reference.")
-    return Reference(str(place), mirror) if place else None
+    return Reference(str(region), mirror) if region else None

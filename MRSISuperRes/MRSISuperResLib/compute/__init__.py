@@ -1,1 +1,1 @@
-"""What computes: the thread, the live update, measurements, the console."""
+"""Computing: the thread, the live update, measurements, the console."""

@@ -1,4 +1,4 @@
-"""The thread that computes. One, and warm: starting it anew would load the network and set up the GPU each time.
+"""The computing thread. There is one: starting another would load the network and set up the GPU again.
 
 It touches neither Qt nor MRML: images come in as copies, results go out as messages in a queue that the main thread
 empties. A request replaces the one before it; what is on its way is finished to the slice, so that a slider in motion
@@ -27,9 +27,9 @@ from MRSISuperResLib.compute.requests import (
 )
 
 #: Seconds at most that the thread waits for slices to be drawn: computing on would take the cores that draw them.
-_COURTESY = 0.1
+_DRAWING_TIMEOUT_S = 0.1
 #: Seconds that the user's hand has to rest before the thread turns to how far a result may be trusted.
-_REST = 0.3
+_IDLE_S = 0.3
 
 
 class _SupersededError(Exception):
@@ -174,7 +174,7 @@ class Computation:
             self.messages.put(message)
             remaining.difference_update(nearest)
             if remaining:
-                message.taken.wait(_COURTESY)
+                message.taken.wait(_DRAWING_TIMEOUT_S)
             if self._pending is not None and remaining:
                 return Finished(request, False)
             batch = resolver.batch
@@ -200,7 +200,7 @@ class Computation:
         """
         try:
             source, _ = self.cache.source(request)
-            self._rest(request)
+            self._wait_until_idle(request)
             if not checked:
                 with collected_warnings():
                     found = self.cache.check(request, lambda *_: self._check_wanted(request))
@@ -231,12 +231,12 @@ class Computation:
         else:
             self.messages.put(CertaintyFinished(request, True))
 
-    def _rest(self, request: Request) -> None:
-        """Wait until the user's hand rests."""
+    def _wait_until_idle(self, request: Request) -> None:
+        """Wait until no new request has come for a while."""
         self._check_wanted(request)
         self._arrived.clear()
         if self._queued == 0 and self._pending is None:
-            self._arrived.wait(_REST)
+            self._arrived.wait(_IDLE_S)
         self._check_wanted(request)
 
     def _check_wanted(self, request: Request) -> None:

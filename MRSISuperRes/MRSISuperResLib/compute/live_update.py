@@ -36,9 +36,9 @@ from MRSISuperResLib.scene.shown_slice import ijk_to_world, shown_slice
 from MRSISuperResLib.scene.volumes import ijk_to_frame
 
 #: Seconds that the main thread waits for the computing thread, per turn of the event loop.
-_PATIENCE = 0.012
+_POLL_TIMEOUT_S = 0.012
 #: Milliseconds between two turns while something is computed.
-_INTERVAL = 2
+_INTERVAL_MS = 2
 #: Seconds after which slices that nobody looks at are drawn, together, if more of them are still to come.
 _OTHERS_AFTER = 0.25
 
@@ -86,7 +86,7 @@ class Job:
 
 
 class Listener:
-    """What `LiveUpdate` tells of; the panel overrides what it shows."""
+    """Events of `LiveUpdate`; the panel overrides those that it shows."""
 
     def on_working(self, done: int, total: int) -> None:
         """So many slices of all are done; 0 of 0 while images are being prepared."""
@@ -134,7 +134,7 @@ class LiveUpdate:
         self._held: list[SlicesDone] = []
         self._held_since = 0.0
         self._timer = qt.QTimer()
-        self._timer.setInterval(_INTERVAL)
+        self._timer.setInterval(_INTERVAL_MS)
         self._timer.connect("timeout()", self._poll)
 
     @property
@@ -255,10 +255,10 @@ class LiveUpdate:
         self.look()
         if self._held and time.monotonic() - self._held_since > _OTHERS_AFTER:
             self._draw_held()
-        deadline = time.monotonic() + _PATIENCE
-        while self.busy and (patience := deadline - time.monotonic()) > 0:
+        deadline = time.monotonic() + _POLL_TIMEOUT_S
+        while self.busy and (left_s := deadline - time.monotonic()) > 0:
             try:
-                message = self._computation.messages.get(timeout=patience)
+                message = self._computation.messages.get(timeout=left_s)
             except queue.Empty:
                 return
             # However much changes with it, each view that shows the result is rendered once.

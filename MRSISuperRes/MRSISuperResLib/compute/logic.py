@@ -15,7 +15,7 @@ from MRSISuperResLib.compute.requests import Model, Request
 from MRSISuperResLib.compute.torch_setup import check_packages
 from MRSISuperResLib.scene.given_nodes import given_nodes
 from MRSISuperResLib.scene.guesses import metabolite_of
-from MRSISuperResLib.scene.input_doubts import input_doubts
+from MRSISuperResLib.scene.input_warnings import input_warnings
 from MRSISuperResLib.scene.legend import show_legend
 from MRSISuperResLib.scene.normal_tissue import normal_tissue
 from MRSISuperResLib.scene.overlay import Look, Overlay, bring_into_view, data_window, show_colors
@@ -77,8 +77,8 @@ def super_resolve(
             raise InputError(
                 f"The name '{map_node.GetName()}' does not tell the metabolite: say which, as in metabolite=\"tCho\"."
             )
-    place = reference if reference in (None, BRAIN) else SEGMENTS
-    tissue = parse_reference(place, mirror, "/" in metabolite)
+    region = reference if reference in (None, BRAIN) else SEGMENTS
+    tissue = parse_reference(region, mirror, "/" in metabolite)
     quantity, sharpness = Quantity.parse(metabolite, tissue), check_sharpness(sharpness)
     images_key(map_node, t1_node, flair_node)
     maps = {quantity.name: map_node} if quantity.ratio is None else quantity.choose(maps_beside(map_node))
@@ -89,7 +89,7 @@ def super_resolve(
     request = Request(images, quantity, sharpness, model, tissue=normal)
     computation = shared_computation()
     found = computation.run(computation.super_resolve, request, uncertainty).result()
-    for notice in (*input_doubts(map_node, t1_node, flair_node, quantity.name), *found.notices):
+    for notice in (*input_warnings(map_node, t1_node, flair_node, quantity.name), *found.notices):
         print(f"{map_node.GetName()}: {notice}")
     label = ResultLabel(
         metabolite=quantity.name,

@@ -1,4 +1,4 @@
-"""Long work of a section of the panel on the computing thread: how it tells of itself, and how it is ended."""
+"""A long task of a panel section on the computing thread: its progress, its end, and its cancellation."""
 
 import logging
 import queue
@@ -13,13 +13,13 @@ from inference_core.errors import InputError
 from MRSISuperResLib.compute.computation import Computation
 
 #: Seconds that the main thread waits for the computing one, which needs Python's lock: see `live_update`.
-_PATIENCE = 0.012
+_POLL_TIMEOUT_S = 0.012
 #: Milliseconds between two such turns.
-_INTERVAL = 20
+_INTERVAL_MS = 20
 
 
 class CancelledError(Exception):
-    """The user wants no more."""
+    """The user cancelled."""
 
 
 class LongWork:
@@ -39,7 +39,7 @@ class LongWork:
         self._cancelled: threading.Event | None = None
         self._messages: queue.SimpleQueue = queue.SimpleQueue()
         self._timer = qt.QTimer()
-        self._timer.setInterval(_INTERVAL)
+        self._timer.setInterval(_INTERVAL_MS)
         self._timer.connect("timeout()", self._poll)
 
     @property
@@ -92,7 +92,7 @@ class LongWork:
 
     def _poll(self) -> None:
         try:
-            kind, content = self._messages.get(timeout=_PATIENCE)
+            kind, content = self._messages.get(timeout=_POLL_TIMEOUT_S)
         except queue.Empty:
             return
         if kind == "progress":

@@ -7,12 +7,12 @@ import SimpleITK as sitk
 
 from MRSISuperResLib.scene.segments import unused_name
 
-#: Seconds between two looks at what else is wanted of the thread.
-_PATIENCE = 0.02
+#: Seconds between two checks for other requests to the thread.
+_POLL_TIMEOUT_S = 0.02
 
 
 class OtherSide:
-    """Knows where the other side is; finding that out takes seconds, so that the last patient's is kept."""
+    """Finds the other side. This takes seconds, so that the last patient's is kept."""
 
     def __init__(self):
         self._found: tuple = (None, None)
@@ -56,7 +56,7 @@ class OtherSide:
             # SimpleITK lets go of Python's lock: a thread of its own leaves this one to the slider.
             with ThreadPoolExecutor(1, thread_name_prefix="MRSISuperRes other side") as aside:
                 looking = aside.submit(mirror_transform, t1)
-                while not wait([looking], timeout=_PATIENCE).done:
+                while not wait([looking], timeout=_POLL_TIMEOUT_S).done:
                     meanwhile()
                 self._found = (t1_key, looking.result())
         return self._found[1]

@@ -22,7 +22,7 @@ from MRSISuperResLib.scene.volumes import PatientImages, check_volume_node
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RegionRequest:
     """What to measure.
 
     Attributes:
@@ -45,7 +45,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Measured:
+class RegionMeasurement:
     """What came of it.
 
     Attributes:
@@ -104,7 +104,7 @@ def measure_regions(
     images = images_of_maps(maps, t1_node, flair_node, maps)
     segments, notices = segment_images(segmentation_node, t1_node, next(iter(images.values())).t1)
     parsed = None if ratios is None else parse_ratios(ratios, maps)
-    wanted = Wanted(images, segments, parsed, mirror, check_sharpness(sharpness), model)
+    wanted = RegionRequest(images, segments, parsed, mirror, check_sharpness(sharpness), model)
     computation = shared_computation()
     found = computation.run(measure, computation, wanted, lambda *_: None, lambda: None).result()
     for notice in (*left_out(map_node, maps), *notices, *found.notices):
@@ -115,10 +115,10 @@ def measure_regions(
 
 def measure(
     computation: Computation,
-    wanted: Wanted,
+    wanted: RegionRequest,
     progress: Callable[[int, int], None],
     between_slices: Callable[[], None],
-) -> Measured:
+) -> RegionMeasurement:
     """Measure; to be called on the computing thread.
 
     Args:
@@ -153,4 +153,4 @@ def measure(
         ]
     notices = tuple(dict.fromkeys([*([sentence] if sentence else []), *found.notices, *notices]))
     told = *(check.warning for check in checks if check.warning), *(check.sentence for check in checks)
-    return Measured(found.result, found.regions, found.rows, notices, resolver, told)
+    return RegionMeasurement(found.result, found.regions, found.rows, notices, resolver, told)

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from MRSISuperResLib.compute.region_measurement import Measured
+from MRSISuperResLib.compute.region_measurement import RegionMeasurement
 
 
 def write_report(
-    path: Path, measured: Measured, patient: str, sources: Mapping[str, str], simulated: bool
+    path: Path, measured: RegionMeasurement, patient: str, sources: Mapping[str, str], simulated: bool
 ) -> list[Path]:
     """Write a report as HTML, and as PDF beside it where a browser is installed; the files written.
 

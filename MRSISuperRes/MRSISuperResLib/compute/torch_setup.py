@@ -1,4 +1,4 @@
-"""PyTorch, which Slicer does not bring: whether it is there, and how it gets there. Never without asking."""
+"""Checks whether PyTorch is installed, and installs it after asking: Slicer does not bundle it."""
 
 import importlib
 import importlib.metadata

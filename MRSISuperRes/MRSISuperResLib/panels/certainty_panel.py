@@ -1,4 +1,4 @@
-"""What the panel states of how far the result may be trusted, in words and under the cursor."""
+"""The panel's statements on a result's uncertainty: in words, and of the voxel under the cursor."""
 
 import numpy as np
 import slicer

@@ -25,7 +25,7 @@ from MRSISuperResLib.panels.resolution import describe
 from MRSISuperResLib.panels.risk import state_risk
 from MRSISuperResLib.panels.self_check_panel import SelfCheckPanel
 from MRSISuperResLib.scene.guesses import metabolite_of, mri_nodes
-from MRSISuperResLib.scene.input_doubts import input_doubts
+from MRSISuperResLib.scene.input_warnings import input_warnings
 from MRSISuperResLib.scene.overlay import align_views
 from MRSISuperResLib.scene.parameters import CONSISTENCY_NAMES, DETAIL_NAMES, OWN_RATIO
 from MRSISuperResLib.scene.result_volume import ResultVolume, result_of
@@ -287,7 +287,7 @@ class Panel(Listener):
         node = self.parameters.metaboliteMap
         self._readout = None
         self._refused = ""
-        show_message(self.ui.messageLabel, " ".join(self._doubts()), "warning")
+        show_message(self.ui.messageLabel, " ".join(self._input_warnings()), "warning")
         if node is None:
             self.ui.resolutionValue.text = "\u2013"
             show_message(self.ui.resolutionWarning, "")
@@ -305,10 +305,10 @@ class Panel(Listener):
         if not self._readout.usable:
             self._refused = self._readout.warning
 
-    def _doubts(self) -> list[str]:
+    def _input_warnings(self) -> list[str]:
         """What is doubtful about the chosen volumes, a sentence each."""
         p = self.parameters
-        return input_doubts(p.metaboliteMap, p.t1, p.flair, p.metabolite) if p is not None else []
+        return input_warnings(p.metaboliteMap, p.t1, p.flair, p.metabolite) if p is not None else []
 
     def _on_input_modified(self, _caller=None, _event=None) -> None:
         if self._inputs_state() == self._inputs:
@@ -404,7 +404,7 @@ class Panel(Listener):
         """See `Listener`."""
         self._device = device
         known = self._readout.warning if self._readout else ""
-        rest = [notice for notice in (*self._doubts(), *notices) if notice not in known]
+        rest = [notice for notice in (*self._input_warnings(), *notices) if notice not in known]
         show_message(self.ui.messageLabel, " ".join(rest), "warning")
         self.model.refresh(device)
 

@@ -14,7 +14,7 @@ from inference_core.regions.choice import parse_ratios
 from inference_core.terms.conditions import METABOLITES
 from MRSISuperResLib.compute.computation import shared_computation
 from MRSISuperResLib.compute.long_work import CancelledError, LongWork
-from MRSISuperResLib.compute.region_measurement import Measured, Wanted, measure
+from MRSISuperResLib.compute.region_measurement import RegionMeasurement, RegionRequest, measure
 from MRSISuperResLib.compute.region_reports import write_report
 from MRSISuperResLib.compute.requests import Model
 from MRSISuperResLib.panels.messages import show_message
@@ -35,7 +35,7 @@ class RegionsPanel:
         self.ui = ui
         self.parameters = None
         self.available = True
-        self.measured: Measured | None = None
+        self.measured: RegionMeasurement | None = None
         self._notices: list[str] = []
         self._table_name = ""
         self._work = LongWork(self._show_progress, self._show_end)
@@ -131,7 +131,7 @@ class RegionsPanel:
             if regions:
                 segments, self._notices = segment_images(p.segmentation, p.t1, next(iter(images.values())).t1)
             ratios = parse_ratios(p.regionRatios.split(","), maps) or None
-            wanted = Wanted(
+            wanted = RegionRequest(
                 images, segments, ratios, p.mirrorRegions, p.sharpness, Model.of(p), checked=report is not None
             )
         except InputError as error:
@@ -143,7 +143,9 @@ class RegionsPanel:
         finish = self._reporter(report, sources) if report is not None else None
         computation = shared_computation()
 
-        def work(report: Callable[..., None], cancelled: Callable[[], bool]) -> tuple[Measured, list[Path], str]:
+        def work(
+            report: Callable[..., None], cancelled: Callable[[], bool]
+        ) -> tuple[RegionMeasurement, list[Path], str]:
             def between_slices() -> None:
                 computation.serve_waiting()
                 if cancelled():
@@ -160,7 +162,7 @@ class RegionsPanel:
         self._work.start(computation, "Measuring", work)
         self.refresh()
 
-    def _reporter(self, path: Path, sources: dict[str, str]) -> Callable[[Measured], list[Path]]:
+    def _reporter(self, path: Path, sources: dict[str, str]) -> Callable[[RegionMeasurement], list[Path]]:
         """What writes the report on the thread, of what the scene says now."""
         subject = self.parameters.metaboliteMap.GetName()
         simulated = any("simulated" in name.casefold() for name in sources.values())
@@ -181,7 +183,7 @@ class RegionsPanel:
         if self.parameters is not None:
             self.refresh()
 
-    def _show(self, measured: Measured, files: list[Path], table_name: str) -> None:
+    def _show(self, measured: RegionMeasurement, files: list[Path], table_name: str) -> None:
         self.measured, self._table_name = measured, table_name
         maps = ", ".join(measured.result.metabolites)
         told = [_("Measured: {0} at \u03bb = {1:.3f}.").format(maps, measured.result.sharpness)]

@@ -1,4 +1,4 @@
-"""What the panel says below the sharpness slider: what a higher lambda costs in truth."""
+"""The text below the sharpness slider: how much fine detail results hold at this lambda, relative to the truth."""
 
 import functools
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What of a result lies over the reference: itself, itself fading where it is uncertain, or what the network added."""
+"""What overlays the reference: a result, the result faded where it is uncertain, or the network's part of it."""
 
 import numpy as np
 import slicer

@@ -1,4 +1,4 @@
-"""What the console hands over where a node belongs: the node, or the path of a file, which is then loaded."""
+"""The console's arguments for nodes: a node, or the path of a file, which is then loaded."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -78,7 +78,7 @@ def table_node(measured, name: str):
     """All that is known of the rows, as a table node in the scene: one of that name is written anew.
 
     Args:
-        measured: a `Measured` with rows.
+        measured: a `RegionMeasurement` with rows.
         name: of the node.
     """
     rows = measured.rows

@@ -107,7 +107,7 @@ def test_the_sample_patient_has_each_map_done_at_each_sharpness(thin_sample, res
 
 def test_the_bundled_patient_is_found():
     (patient,) = find_patients(SAMPLE)
-    assert (patient.name, patient.place, len(patient.maps)) == ("sub-5014", "sub-5014", 21)
+    assert (patient.name, patient.bids_path, len(patient.maps)) == ("sub-5014", "sub-5014", 21)
     assert not [path for path, _ in patient.maps if "res-high" in path.name]
 
 

@@ -15,11 +15,11 @@ def study(tmp_path, patient):
         low_resolution, t1, flair = patient(size=(n, n, 2), spacing=(190 / n, 190 / n, 10.0))
         for folder in ("anat", "mrsi"):
             (tmp_path / "study" / name / folder).mkdir(parents=True)
-        place = tmp_path / "study" / name
-        sitk.WriteImage(t1, str(place / "anat" / f"{name}_T1w.nii.gz"))
-        sitk.WriteImage(flair, str(place / "anat" / f"{name}_FLAIR.nii.gz"))
-        sitk.WriteImage(low_resolution, str(place / "mrsi" / f"{name}_desc-filtered_NAA.nii.gz"))
-        sitk.WriteImage(low_resolution * 0 + 5, str(place / "mrsi" / f"{name}_desc-crlb_NAA.nii.gz"))
+        folder = tmp_path / "study" / name
+        sitk.WriteImage(t1, str(folder / "anat" / f"{name}_T1w.nii.gz"))
+        sitk.WriteImage(flair, str(folder / "anat" / f"{name}_FLAIR.nii.gz"))
+        sitk.WriteImage(low_resolution, str(folder / "mrsi" / f"{name}_desc-filtered_NAA.nii.gz"))
+        sitk.WriteImage(low_resolution * 0 + 5, str(folder / "mrsi" / f"{name}_desc-crlb_NAA.nii.gz"))
     (tmp_path / "study" / "sub-03" / "mrsi").mkdir(parents=True)
     sitk.WriteImage(low_resolution, str(tmp_path / "study" / "sub-03" / "mrsi" / "sub-03_tCho.nii.gz"))
     return tmp_path / "study"
@@ -43,7 +43,7 @@ def test_each_map_has_a_row_and_the_checked_ones_a_figure(study, tmp_path, capsy
     assert "Failed: sub-03" in told
 
 
-def test_wrong_wishes_are_refused_before_anything_is_computed(study, tmp_path, capsys):
+def test_wrong_arguments_are_refused_before_anything_is_computed(study, tmp_path, capsys):
     for arguments, sentence in (
         (["--participant-label", "07"], "no participant 07"),
         (["--metabolite", "Foo"], "Unknown metabolite"),

@@ -18,7 +18,7 @@ KINDS = {"disk full": 1, "bad sector": 2, "read-only": 3, "killed": 4, "short wr
 #: Names that no output has.
 _TEMPORARY = (".mrsi-superres-", ".partial", ".earlier")
 #: Seconds that a command may take, with a fault and the first time.
-_PATIENCE, _COMPUTING = 180, 1800
+_FAULT_TIMEOUT_S, _FIRST_TIMEOUT_S = 180, 1800
 #: How a command says what is wrong.
 _SENTENCES = ("Error: ", "Failed: ", "Not prepared", "Not done")
 #: System calls that remove a file or folder.
@@ -137,7 +137,7 @@ class Campaign:
             "root": str(self.root),
             "kind": KINDS[kind] if kind else 0,
             "target": target,
-            "patience": _PATIENCE if kind else _COMPUTING,
+            "timeout_s": _FAULT_TIMEOUT_S if kind else _FIRST_TIMEOUT_S,
             "stdout": str(self.folder / "stdout"),
             "stderr": str(self.folder / "stderr"),
         }

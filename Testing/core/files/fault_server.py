@@ -91,16 +91,16 @@ def quick_samples(resolver, patient, resolutions, sharpnesses):
     """Voxels to calibrate on, drawn at random instead of from maps of all metabolites."""
     import numpy as np
 
-    from inference_core.inference.uncertainty.calibration import EVIDENCE
+    from inference_core.inference.uncertainty.calibration import FEATURES
     from inference_core.research.calibration.samples import REGIONS, Samples
     from inference_core.terms.conditions import METABOLITES
 
     rng = np.random.default_rng(patient.seed)
     count = 40 * len(METABOLITES) * len(REGIONS)
-    evidence = rng.uniform(0.05, 1, (count, len(EVIDENCE)))
+    features = rng.uniform(0.05, 1, (count, len(FEATURES)))
     return Samples(
-        evidence=evidence,
-        error=rng.normal(0, evidence.mean(axis=1)),
+        features=features,
+        error=rng.normal(0, features.mean(axis=1)),
         metabolite=np.arange(count) % len(METABOLITES),
         n=rng.choice(resolutions, count),
         sharpness=rng.choice(sharpnesses, count),
@@ -260,9 +260,9 @@ def child(request, kept: Kept, faults) -> None:
         os._exit(status)
 
 
-def wait(pid: int, patience: float) -> int | None:
+def wait(pid: int, timeout_s: float) -> int | None:
     """A process's status, negative for a signal; None if it had to be ended."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
@@ -292,7 +292,7 @@ def serve() -> None:
         pid = os.fork()
         if not pid:
             child(request, kept, faults)
-        status = wait(pid, request["patience"])
+        status = wait(pid, request["timeout_s"])
         calls = []
         for turn in range(1, faults.faults_calls() + 1):
             calls.append((faults.faults_logged(turn, name, 300), name.value.decode(errors="replace")))

@@ -21,7 +21,7 @@ from inference_core.study.walker import find_parts, find_patients
 #: What is fitted, and what LCModel calls it.
 LCMODEL_NAMES = {"tCho": "GPC+PCh", "tCr": "Cr+PCr", "NAA": "NAA"}
 #: Names of the two patients' folders, and of theirs in the output.
-PLACES = {"P 02": "sub-P02", "Müller_1": "sub-Müller1"}
+BIDS_PATHS = {"P 02": "sub-P02", "Müller_1": "sub-Müller1"}
 
 
 def straightened(image: sitk.Image, direction: np.ndarray) -> sitk.Image:
@@ -66,7 +66,7 @@ def write_lcmodel_patient(folder, simulated, snr=None):
 @pytest.fixture(scope="module")
 def study(simulated, tmp_path_factory):
     folder = tmp_path_factory.mktemp("study") / "my study"
-    for name in PLACES:
+    for name in BIDS_PATHS:
         write_lcmodel_patient(folder / name, simulated)
     return folder
 
@@ -105,9 +105,9 @@ def test_each_patient_has_all_its_files_with_sidecars(prepared):
         for kind in ("acquired", "filtered", "valid", "crlb")
     }
     expected |= {f"mrsi/{{}}_res-n16_desc-quality_{what}" for what in ("snr", "fwhm")}
-    for place in PLACES.values():
-        written = contents(prepared / place)
-        wanted = {name.format(place) + ending for name in expected for ending in (".json", ".nii.gz")}
+    for bids_path in BIDS_PATHS.values():
+        written = contents(prepared / bids_path)
+        wanted = {name.format(bids_path) + ending for name in expected for ending in (".json", ".nii.gz")}
         assert {name for name in written if not name.startswith("figures/")} == wanted
     assert not list(prepared.rglob(".*"))
 
@@ -157,7 +157,7 @@ def test_sidecars_say_what_was_done(prepared):
 
 def test_find_patients_takes_the_filtered_maps_only(prepared):
     patients = {patient.name: patient for patient in find_patients(prepared)}
-    assert sorted(patients) == sorted(PLACES.values())
+    assert sorted(patients) == sorted(BIDS_PATHS.values())
     patient = patients["sub-P02"]
     assert patient.single("T1").name == "sub-P02_space-mrsi_desc-brain_T1w.nii.gz"
     assert patient.single("FLAIR").name == "sub-P02_space-mrsi_desc-brain_FLAIR.nii.gz"
@@ -319,8 +319,8 @@ def test_anatomy_is_moved_to_the_maps_space_by_its_header(patient, tmp_path, no_
 
 
 def test_each_patient_has_a_quality_report(prepared):
-    for place in PLACES.values():
-        page = (prepared / f"{place}.html").read_text(encoding="utf-8")
+    for bids_path in BIDS_PATHS.values():
+        page = (prepared / f"{bids_path}.html").read_text(encoding="utf-8")
         assert all(metabolite in page for metabolite in LCMODEL_NAMES)
         assert "data:image/png;base64," in page
 
@@ -377,7 +377,7 @@ def test_another_programs_folder_is_not_written_into(study, tmp_path):
 
 def test_parts_are_found_by_name_and_content(study):
     parts = {one.name: one for one in find_parts(study)}
-    assert list(parts) == sorted(PLACES)
+    assert list(parts) == sorted(BIDS_PATHS)
     one = parts["P 02"]
     assert [path.relative_to(study / "P 02").as_posix() for path in (*one.lcmodel, *one.spar, *one.t1, *one.flair)] == [
         "spectra/lcmodel",
@@ -385,7 +385,7 @@ def test_parts_are_found_by_name_and_content(study):
         "anatomy/T1 mprage.nii.gz",
         "anatomy/t2_flair.nrrd",
     ]
-    assert {one.name: one.place for one in parts.values()} == PLACES
+    assert {one.name: one.bids_path for one in parts.values()} == BIDS_PATHS
 
 
 def touch(folder, *names):
@@ -405,7 +405,7 @@ def test_sessions_masks_maps_and_what_is_passed_over(tmp_path):
     touch(tmp_path / "derivatives", "T1.nii")
     touch(tmp_path / "empty", "notes.txt")
     first, second = find_parts(tmp_path)
-    assert (first.name, first.place) == ("sub-01/ses-1", "sub-01/ses-1")
+    assert (first.name, first.bids_path) == ("sub-01/ses-1", "sub-01/ses-1")
     assert first.single("T1").name == "T1_brain.nii"
     found = [path.relative_to(tmp_path / "sub-01/ses-2").as_posix() for path in second.maps]
     assert found == ["fit/concs/raw/NAA.nii.gz", "fit/qc/NAA_snr.nii.gz", "fit/uncertainties/NAA_sd.nii.gz"]
@@ -415,7 +415,7 @@ def test_sessions_masks_maps_and_what_is_passed_over(tmp_path):
 def test_the_study_may_be_one_patient(tmp_path):
     touch(tmp_path / "lone", "anat/T1.nii", "anat/FLAIR.nii", "mrsi/NAA.nii")
     (one,) = find_parts(tmp_path / "lone")
-    assert (one.name, one.place) == ("lone", "sub-lone")
+    assert (one.name, one.bids_path) == ("lone", "sub-lone")
     assert [path.name for path in (*one.t1, *one.flair, *one.maps)] == ["T1.nii", "FLAIR.nii", "NAA.nii"]
 
 

@@ -49,7 +49,7 @@ def test_a_slice_has_the_same_maps_whatever_the_count(stacks):
     patient = simulate_patient(SEEDS[0])
     # Of S slices, slices(2) takes numbers S // 4 and 3 S // 4.
     part = patient._slice(patient.mrsi.size[2] // 4)
-    for name in ("truth", "acquired", "mask", "silent"):
+    for name in ("truth", "acquired", "mask", "occult"):
         np.testing.assert_array_equal(part[name], getattr(stacks[0], name)[:, 0])
 
 
@@ -65,7 +65,7 @@ def test_shapes_types_and_ranges(stacks):
             (stack.truth, np.float32),
             (stack.acquired, np.float32),
             (stack.mask, np.bool_),
-            (stack.silent, np.int8),
+            (stack.occult, np.int8),
         ):
             assert maps.shape == (metabolites, 2, side, side)
             assert maps.dtype == kind
@@ -73,7 +73,7 @@ def test_shapes_types_and_ranges(stacks):
         assert np.isfinite(stack.truth).all()
         assert stack.truth.min() >= 0
         assert stack.acquired.min() >= 0
-        assert set(np.unique(stack.silent)) <= {-1, 0, 1}
+        assert set(np.unique(stack.occult)) <= {-1, 0, 1}
 
 
 def test_nothing_lies_outside_the_brain(stacks):
@@ -81,7 +81,7 @@ def test_nothing_lies_outside_the_brain(stacks):
     for stack in stacks:
         outside = stack.t1.reshape(2, side, 3, side, 3, 3).max(axis=(2, 4, 5)) == 0
         assert outside.mean() > 0.2
-        for maps in (stack.truth, stack.acquired, stack.mask, stack.silent):
+        for maps in (stack.truth, stack.acquired, stack.mask, stack.occult):
             assert not maps[:, outside].any()
         assert not stack.tumour[outside].any()
         # The field of view holds the head: its edges are empty.
@@ -142,7 +142,7 @@ def test_tumours_change_metabolites_in_the_known_direction():
         rim = inside & (zones.rim > 0.7)
         if rim.sum() < 5:
             continue
-        # Silent spots would blur the comparison.
+        # MRI-occult spots would blur the comparison.
         metabolism = replace(patient.metabolism, spots=((),) * len(METABOLITES))
         values = metabolism.concentration(points, Mixture.of(tissue, zones))
         normal = inside & (zones.rim + zones.necrosis + zones.infiltration < 0.02)
@@ -173,7 +173,7 @@ def test_tumours_show_on_mri_and_some_patients_have_none():
     assert min(contrasts) > 1.1
 
 
-def test_silent_spots_change_their_metabolite_and_nothing_on_mri(stacks):
+def test_occult_spots_change_their_metabolite_and_nothing_on_mri(stacks):
     raised, lowered = [], []
     for seed, stack in zip(SEEDS[:2], stacks, strict=False):
         patient = simulate_patient(seed)
@@ -181,17 +181,17 @@ def test_silent_spots_change_their_metabolite_and_nothing_on_mri(stacks):
         without = replace(patient, metabolism=none).slices(2)
         np.testing.assert_array_equal(stack.t1, without.t1)
         np.testing.assert_array_equal(stack.flair, without.flair)
-        assert not without.silent.any()
+        assert not without.occult.any()
         ratio = stack.truth / np.maximum(without.truth, 1e-6)
-        raised.extend(ratio[stack.silent == 1])
-        lowered.extend(ratio[stack.silent == -1])
+        raised.extend(ratio[stack.occult == 1])
+        lowered.extend(ratio[stack.occult == -1])
     assert len(raised) > 20
     assert len(lowered) > 20
     assert np.median(raised) > 1.3
     assert np.median(lowered) < 0.8
 
 
-def test_every_metabolite_gets_raised_and_lowered_silent_spots():
+def test_every_metabolite_gets_raised_and_lowered_occult_spots():
     seen = set()
     for seed in range(20):
         for metabolite, spots in enumerate(simulate_patient(seed).metabolism.spots):

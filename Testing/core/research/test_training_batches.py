@@ -9,7 +9,7 @@ from training_samples import random_slices
 from inference_core import InputError
 from inference_core.networks import kspace
 from inference_core.networks.scaling import slice_scale
-from inference_core.research.data import augmentation, redrawing
+from inference_core.research.data import augmentation, domain_randomisation
 from inference_core.research.data.acquisition import Acquisition, consistent
 from inference_core.research.data.batch_options import POINT_SPREADS, BatchOptions, MriOptions, PointSpreadOptions
 from inference_core.research.data.point_spread import PointSpreads
@@ -123,8 +123,8 @@ def _brain(seed=0):
 
 def _redrawn(count, mri=None, seed=0):
     mri = (_brain() if mri is None else mri).expand(count, -1, -1, -1, -1)
-    random = RandomWords(seed, torch.tensor([3]), torch.arange(count), redrawing.WORDS)
-    return redrawing.Redrawing()(random, mri)
+    random = RandomWords(seed, torch.tensor([3]), torch.arange(count), domain_randomisation.WORDS)
+    return domain_randomisation.DomainRandomisation()(random, mri)
 
 
 def test_redrawn_maps_follow_the_tissues_each_in_its_own_way():
@@ -160,9 +160,9 @@ def test_levels_are_distributed_as_they_are_drawn_one_by_one():
             bright = np.quantile(flair[inside], rng.uniform(0.85, 0.98))
             level *= 1 + (np.exp(rng.uniform(np.log(0.3), np.log(3))) - 1) * step(flair, bright, width)
         expected.append(level.mean())
-    random = RandomWords(0, torch.tensor([3]), torch.arange(count), redrawing.WORDS)
+    random = RandomWords(0, torch.tensor([3]), torch.arange(count), domain_randomisation.WORDS)
     flat = mri.flatten(2).expand(count, -1, -1)
-    levels = redrawing.Redrawing._levels(random, flat[:, 0], flat[:, 1], flat[:, 0] > 0)
+    levels = domain_randomisation.DomainRandomisation._levels(random, flat[:, 0], flat[:, 1], flat[:, 0] > 0)
     drawn = levels.view(count, 192, 192, 3)[:, 94:97, 94:97].mean(dim=(1, 2, 3))
     assert ks_2samp(expected, drawn.numpy()).pvalue > 0.01
 

@@ -188,7 +188,7 @@ def test_parts_of_different_patients_are_refused(tmp_path):
     parts = {"t1": tmp_path / "sub-01_T1w.nii", "flair": tmp_path / "sub-02_FLAIR.nii", "maps": tmp_path / "maps"}
     with pytest.raises(InputError, match=r"named for different patients \(T1 sub-01, FLAIR sub-02\)"):
         lone_patient(**parts)
-    assert lone_patient("mine", **parts).place == "sub-mine"
+    assert lone_patient("mine", **parts).bids_path == "sub-mine"
 
 
 def test_a_path_that_names_nobody_needs_a_name():

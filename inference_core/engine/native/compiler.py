@@ -21,7 +21,7 @@ _FOLDER = Path(__file__).parent
 _SOURCE = _FOLDER / "kernels.cpp"
 _FLAGS = ("-O3", "-std=c++17", "-shared", "-fno-math-errno", "-ffp-contract=fast")
 #: Seconds after which a compiler is given up.
-_PATIENCE = 300
+_COMPILER_TIMEOUT_S = 300
 
 
 class NativeUnavailableError(InputError):
@@ -80,7 +80,7 @@ def _compile(command: list[str], path: Path) -> None:
             # The compiler's own words for a folder that it can't write to would be blamed on the source.
             temporary.touch()
             arguments = [*command, *_FLAGS, *position, str(_SOURCE), "-o", str(temporary)]
-            done = subprocess.run(arguments, capture_output=True, text=True, timeout=_PATIENCE, check=False)
+            done = subprocess.run(arguments, capture_output=True, text=True, timeout=_COMPILER_TIMEOUT_S, check=False)
             if done.returncode:
                 first = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip()[:200])
                 raise NativeUnavailableError(

@@ -42,11 +42,11 @@ public:
     }
 
 private:
-    // Longer than what Python needs between two layers, shorter than anybody notices after a pass.
-    static constexpr std::chrono::microseconds kPatience{300};
+    // Longer than what Python needs between two layers, too short to be noticed after a pass.
+    static constexpr std::chrono::microseconds kSpinTime{300};
 
     bool spin(long seen) const {
-        const auto end = std::chrono::steady_clock::now() + kPatience;
+        const auto end = std::chrono::steady_clock::now() + kSpinTime;
         do {
             for (int check = 0; check < 256; check++)
                 if (generation_.load(std::memory_order_acquire) != seen) return true;

@@ -1,1 +1,1 @@
-"""How sure a super-resolved map is, voxel by voxel, calibrated on simulated patients."""
+"""The uncertainty of a super-resolved map, voxel by voxel, calibrated on simulated patients."""

@@ -1,4 +1,4 @@
-"""The same slices seen in a mirror or turned: what a network makes of them should be the same, mirrored or turned.
+"""Test-time augmentation: mirrored and turned slices, whose super-resolved maps should differ in nothing else.
 
 All eight symmetries of the square leave k-space's centre where it is, and so change nothing about which voxel of the
 super-resolved map lies where.

@@ -1,4 +1,4 @@
-"""What the project asks of itself."""
+"""The project's performance goals."""
 
 from typing import NamedTuple
 

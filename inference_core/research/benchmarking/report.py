@@ -143,7 +143,7 @@ def training_text(
 
 
 def goals_text(goals: Sequence[Goal]) -> str:
-    """What the project asks of itself."""
+    """The project's performance goals."""
     cells = [
         [goal.what, f"{goal.measured:.3g}", f"{goal.asked:g}", goal.unit, "yes" if goal.met else "no"] for goal in goals
     ]

@@ -1,4 +1,4 @@
-"""What a benchmark is told, checked before anything is measured."""
+"""A benchmark's settings, checked before anything is measured."""
 
 from argparse import Namespace
 from dataclasses import asdict, dataclass, field

@@ -1,4 +1,4 @@
-"""Timing side by side, so that what the machine does besides falls on all candidates alike."""
+"""Timing in alternation, so that other load on the machine affects all candidates alike."""
 
 import time
 from collections.abc import Callable, Hashable, Mapping

@@ -1,4 +1,4 @@
-"""Fitting a calibration, and measuring how honest its intervals are."""
+"""Fitting a calibration, and measuring the coverage of its intervals."""
 
 import numpy as np
 import torch

@@ -103,9 +103,9 @@ def sample_patient(
 
 def _regions(lesions: Lesions, metabolite: int, index: int) -> np.ndarray:
     """Index into `REGIONS` of each voxel, `(64, 64)`."""
-    silent = lesions.silent[metabolite, index]
+    occult = lesions.occult[metabolite, index]
     region = np.where(lesions.tumour[index], REGIONS.index("tumour"), REGIONS.index("ordinary"))
-    return np.select([silent > 0, silent < 0], [REGIONS.index("raised"), REGIONS.index("lowered")], region)
+    return np.select([occult > 0, occult < 0], [REGIONS.index("raised"), REGIONS.index("lowered")], region)
 
 
 def _drawn(

@@ -91,7 +91,7 @@ class BatchOptions:
     """Options of training batches; the defaults do nothing.
 
     Attributes:
-        redrawn: share of examples, 0 to 1, whose maps are drawn anew on their MRI.
+        redrawn: share of examples, 0 to 1, whose maps are drawn anew on their MRI (domain randomisation).
         noise: range of the standard deviation of noise in a low-resolution voxel, whatever n, as a share of the map's
             mean; drawn evenly on a logarithmic scale. 0 for none.
         baseline: range of the mean of a smooth pedestal below both maps of an example, as a share of the map's mean;

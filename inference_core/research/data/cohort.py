@@ -18,7 +18,7 @@ from inference_core.research.data.stored_slices import StoredSlices, store_slice
 Progress = Callable[..., Iterable]
 
 
-def in_silence(patients: Iterable, total: int) -> Iterable:
+def without_progress(patients: Iterable, total: int) -> Iterable:
     """The progress that shows nothing."""
     return patients
 
@@ -94,7 +94,7 @@ def stored_path(folder: Path, patient: Patient) -> Path:
 
 
 def read_into_memory(
-    patients: Sequence[Patient], processes: int | None = None, progress: Progress = in_silence
+    patients: Sequence[Patient], processes: int | None = None, progress: Progress = without_progress
 ) -> SliceSet:
     """All slices of the patients.
 
@@ -111,7 +111,7 @@ def read_into_memory(
 
 
 def store_on_disk(
-    patients: Sequence[Patient], folder: Path, processes: int | None = None, progress: Progress = in_silence
+    patients: Sequence[Patient], folder: Path, processes: int | None = None, progress: Progress = without_progress
 ) -> int:
     """Make what `folder` does not hold of the patients' slices yet; each patient's are let go of once written.
 

@@ -1,4 +1,4 @@
-"""Random numbers as tensor code, the same on every device: a function of seed, step, example and place, no state.
+"""Counter-based random numbers as tensor code: functions of seed, step, example and position, equal on all devices.
 
 Philox 4x32-10 (Salmon et al. 2011, Proc. SC'11, "Parallel random numbers: as easy as 1, 2, 3"): a counter goes in,
 four words of 32 bits come out. PyTorch's own generators have a state that a resumed run, or a recorded CUDA graph,

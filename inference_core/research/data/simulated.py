@@ -24,11 +24,11 @@ class Lesions:
 
     Attributes:
         tumour: `(slice, 64, 64)` bool.
-        silent: spots that MRI does not show, `(metabolite, slice, 64, 64)`: 1 raised, -1 lowered, else 0.
+        occult: spots that MRI does not show, `(metabolite, slice, 64, 64)`: 1 raised, -1 lowered, else 0.
     """
 
     tumour: np.ndarray
-    silent: np.ndarray
+    occult: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class SimulatedSlices:
     def lesions(self) -> Lesions:
         """What is known of the same slices' lesions."""
         stack = self._stack()
-        return Lesions(stack.tumour, stack.silent)
+        return Lesions(stack.tumour, stack.occult)
 
     def _stack(self) -> "SliceStack":
         from inference_core.research.phantom import simulate_patient

@@ -14,7 +14,14 @@ from torch import Tensor
 
 from inference_core.errors import InputError
 from inference_core.networks.conditioning import Condition
-from inference_core.research.data import acquired_masks, augmentation, baseline, mri_appearance, point_spread, redrawing
+from inference_core.research.data import (
+    acquired_masks,
+    augmentation,
+    baseline,
+    domain_randomisation,
+    mri_appearance,
+    point_spread,
+)
 from inference_core.research.data.acquisition import Acquisition
 from inference_core.research.data.batch_options import BatchOptions
 from inference_core.research.data.batches import Batch
@@ -124,7 +131,7 @@ class TrainingBatches:
         self._metabolites = torch.tensor(np.flatnonzero(usable.any(axis=1)), device=device)
         self._told = torch.stack([Condition.of(n, 0, 0).resolution for n in self.resolutions]).to(device)
         self._augment = augmentation.Augmentation(device)
-        self._redraw = redrawing.Redrawing(device) if self.options.redrawn else None
+        self._domain_randomisation = domain_randomisation.DomainRandomisation(device) if self.options.redrawn else None
         self._point_spread = point_spread.PointSpreads(self.options.point_spread, device)
         self._appear = mri_appearance.MriAppearance(self.options.mri, device)
         self._pedestal = baseline.Baseline(self.options.baseline, device)
@@ -175,10 +182,10 @@ class TrainingBatches:
         maps, mri = self._augment(random, *examples)
         share = random.uniform(1)
         acquired, target, mask = maps.split(1, dim=1)
-        brain = redrawing.block_means((mri[:, 0] > 0).float().flatten(1)).view_as(mask)
+        brain = domain_randomisation.block_means((mri[:, 0] > 0).float().flatten(1)).view_as(mask)
         shown = self._mask(random, mask, brain, choice.resolution)
         if options.redrawn:
-            drawn = self._redraw(random, mri)
+            drawn = self._domain_randomisation(random, mri)
             redrawn = ((share[:, 0] < options.redrawn) & drawn[2])[:, None, None, None]
             acquired, target = (
                 torch.where(redrawn, new[:, None], old) for new, old in zip(drawn, (acquired, target), strict=False)
@@ -216,7 +223,7 @@ class TrainingBatches:
         options = self.options
         words = augmentation.WORDS + 1
         words += acquired_masks.VARIED_WORDS if options.varied_masks else acquired_masks.WORDS
-        words += redrawing.WORDS if options.redrawn else 0
+        words += domain_randomisation.WORDS if options.redrawn else 0
         words += mri_appearance.WORDS if options.mri.changed else 0
         words += baseline.WORDS if options.baseline[1] else 0
         words += point_spread.WORDS if options.point_spread.share else 0

@@ -19,7 +19,7 @@ def detail_scores(
     chosen: Sequence[int] | None = None,
     progress: Callable[[Iterable], Iterable] = iter,
 ) -> list[dict]:
-    """Each method's contrasts of tumours and silent spots, and invented spots, over all maps.
+    """Each method's contrasts of tumours and MRI-occult spots, and invented spots, over all maps.
 
     Args:
         methods: by name.
@@ -40,8 +40,8 @@ def detail_scores(
         for name, method in methods.items():
             outputs = method(batch).cpu().numpy()[:, 0]
             for index, output, truth in zip(part.indices, outputs, truths, strict=True):
-                silent = lesions.silent[part.metabolite, index]
-                _add(totals[name], output, truth, slices.valid[part.metabolite, index], lesions.tumour[index], silent)
+                occult = lesions.occult[part.metabolite, index]
+                _add(totals[name], output, truth, slices.valid[part.metabolite, index], lesions.tumour[index], occult)
     return [
         {
             "method": name,
@@ -59,15 +59,15 @@ def together(lesions: Iterable[Lesions]) -> Lesions:
     """Those of several patients, in their order."""
     lesions = list(lesions)
     return Lesions(
-        np.concatenate([own.tumour for own in lesions]), np.concatenate([own.silent for own in lesions], axis=1)
+        np.concatenate([own.tumour for own in lesions]), np.concatenate([own.occult for own in lesions], axis=1)
     )
 
 
 def _add(
-    total: dict, output: np.ndarray, truth: np.ndarray, valid: np.ndarray, tumour: np.ndarray, silent: np.ndarray
+    total: dict, output: np.ndarray, truth: np.ndarray, valid: np.ndarray, tumour: np.ndarray, occult: np.ndarray
 ) -> None:
-    known = tumour | (silent != 0)
-    for kind, region in (("tumour", tumour), ("raised", silent > 0), ("lowered", silent < 0)):
+    known = tumour | (occult != 0)
+    for kind, region in (("tumour", tumour), ("raised", occult > 0), ("lowered", occult < 0)):
         total[kind] += region_contrasts(output, truth, region, valid, known & ~region)
     total["invented"] += invented_spots(output, truth, valid, known)
     total["maps"] += 1

@@ -83,7 +83,7 @@ class Anatomy:
         sulcus, cortex: half width of a sulcus, and thickness of the cortex, mm.
         wobble: amplitude and three fields added to the classes' log-odds.
         ventricle: log-odds added to CSF next to the ventricles.
-        crispness: how sharply tissues change into one another; 1 follows the log-odds.
+        boundary_sharpness: how sharply tissues change into one another; 1 follows the log-odds.
         surface: brain fraction of the template at which the brain ends.
         rim: thickness of the CSF around the brain that its mask includes, mm.
         pushes: mass effect of the tumours.
@@ -99,7 +99,7 @@ class Anatomy:
     cortex: float
     wobble: tuple[float, tuple[Field, Field, Field]]
     ventricle: float
-    crispness: float
+    boundary_sharpness: float
     surface: float
     rim: float
     pushes: tuple[Push, ...] = ()
@@ -131,7 +131,7 @@ class Anatomy:
             cortex=rng.uniform(2.4, 3.2),
             wobble=(rng.uniform(0.1, 0.55), three(rng.uniform(2.0, 4.0))),
             ventricle=float(np.clip(rng.normal(1.0, 2.5), -1.5, 7.0)),
-            crispness=rng.uniform(1.1, 2.2),
+            boundary_sharpness=rng.uniform(1.1, 2.2),
             surface=rng.uniform(0.4, 0.75),
             # Skull-stripping leaves more or less of it, atrophy widens it. Spawned, so that what is drawn after stays.
             rim=float(np.clip(rng.spawn(1)[0].uniform(-1.5, 3.5), 0, None)),
@@ -216,7 +216,7 @@ class Anatomy:
         odds_gm = np.log(gm + floor) + amplitude * second(points)
         odds_wm = np.log(wm + floor) + amplitude * third(points)
         odds_wm += fold * np.clip(sheet - self.sulcus - self.cortex, -3, 3)
-        odds = np.float32(self.crispness) * np.stack([odds_csf, odds_gm, odds_wm])
+        odds = np.float32(self.boundary_sharpness) * np.stack([odds_csf, odds_gm, odds_wm])
         odds -= odds.max(axis=0)
         np.exp(odds, out=odds)
         odds /= odds.sum(axis=0)

@@ -244,7 +244,7 @@ def draw_lesions(rng: np.random.Generator, kind: str, lesions: tuple[Spot, ...])
     )
 
 
-def draw_silent_spots(rng: np.random.Generator, centres: np.ndarray) -> tuple[tuple[Spot, ...], ...]:
+def draw_occult_spots(rng: np.random.Generator, centres: np.ndarray) -> tuple[tuple[Spot, ...], ...]:
     """Spots at the given `centres` `(spot, 3)` that only metabolism shows: for each metabolite, a tuple of spots.
 
     Some change one metabolite, some a few independently, and some all as a tumour does.

@@ -10,7 +10,7 @@ from inference_core.research.phantom.acquisition import Frame, Grid, Measurement
 from inference_core.research.phantom.anatomy import Anatomy, Tissue
 from inference_core.research.phantom.contrast import Contrast, Spot, reached
 from inference_core.research.phantom.fields import rotation
-from inference_core.research.phantom.metabolism import Metabolism, Mixture, draw_lesions, draw_silent_spots
+from inference_core.research.phantom.metabolism import Metabolism, Mixture, draw_lesions, draw_occult_spots
 from inference_core.research.phantom.subject import Subject
 from inference_core.research.phantom.tumour import Tumour, Zones
 from inference_core.terms.conditions import METABOLITES, MRI_MATRIX, MRI_UPSAMPLING, SUPER_RESOLVED_MATRIX
@@ -35,7 +35,7 @@ class SliceStack:
         acquired: the same, with noise.
         mask: `(metabolite, slice, 64, 64)` bool, where the quality filter lets the map count as ground truth.
         tumour: `(slice, 64, 64)` bool, necrosis and rim.
-        silent: `(metabolite, slice, 64, 64)` int8: 1 in raised spots that MRI does not show, -1 in lowered, else 0.
+        occult: `(metabolite, slice, 64, 64)` int8: 1 in raised spots that MRI does not show, -1 in lowered, else 0.
     """
 
     t1: np.ndarray
@@ -44,7 +44,7 @@ class SliceStack:
     acquired: np.ndarray
     mask: np.ndarray
     tumour: np.ndarray
-    silent: np.ndarray
+    occult: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ class SimulatedPatient:
     def _stack(self, chosen: np.ndarray) -> SliceStack:
         parts = [self._slice(int(index)) for index in chosen]
         t1, flair = (np.stack([part[key] for part in parts]) for key in ("t1", "flair"))
-        maps = {key: np.stack([part[key] for part in parts], axis=1) for key in ("truth", "acquired", "mask", "silent")}
+        maps = {key: np.stack([part[key] for part in parts], axis=1) for key in ("truth", "acquired", "mask", "occult")}
         for image in (t1, flair):
             image /= max(float(image.max()), 1e-6)
         return SliceStack(t1=t1, flair=flair, tumour=np.stack([part["tumour"] for part in parts]), **maps)
@@ -216,10 +216,10 @@ class SimulatedPatient:
         passes = self.measurement.passes(centres, inhomogeneity, csf.reshape(-1), normal)
         deep = (in_centre(tissue.depth) >= self.measurement.erosion).reshape(side, side)
 
-        silent = np.zeros((metabolites, side * side), dtype=np.int8)
+        occult = np.zeros((metabolites, side * side), dtype=np.int8)
         for metabolite, spots in enumerate(self.metabolism.spots):
             for spot, near, profile in reached(centres, spots):
-                silent[metabolite, near[profile >= 0.5]] += 1 if spot.amount > 0 else -1
+                occult[metabolite, near[profile >= 0.5]] += 1 if spot.amount > 0 else -1
         solid = voxel_mean((zones.necrosis + zones.rim) * tissue.brain)
         # In the tumour and in CSF there is nothing for a spot to change.
         changeable = (brain > _BRAIN) & (solid < 0.1) & (csf < 0.5)
@@ -227,7 +227,7 @@ class SimulatedPatient:
             "truth": truth.astype(np.float32),
             "acquired": acquired.astype(np.float32),
             "mask": passes.reshape(metabolites, side, side) & (brain > _BRAIN) & deep,
-            "silent": np.sign(silent).reshape(metabolites, side, side) * changeable,
+            "occult": np.sign(occult).reshape(metabolites, side, side) * changeable,
             "tumour": (solid > 0.5) & (brain > _BRAIN),
         }
 
@@ -286,8 +286,8 @@ def simulate_patient(seed: int, subject: Subject | None = None, varied: bool = F
         tumours.append(Tumour.draw(rng, centre, largest=24.0 if count == 1 else 14.0))
     anatomy = replace(anatomy, pushes=tuple(tumour.push for tumour in tumours))
 
-    silent = draw_silent_spots(rng, _places(rng, anatomy, grid, int(rng.integers(4, 13)), depth=4.0, white=False))
-    metabolism = Metabolism.draw(rng, silent, varied)
+    occult = draw_occult_spots(rng, _places(rng, anatomy, grid, int(rng.integers(4, 13)), depth=4.0, white=False))
+    metabolism = Metabolism.draw(rng, occult, varied)
 
     def lesions(most: int, amounts: tuple[float, float], white: bool) -> tuple[Spot, ...]:
         centres = _places(rng, anatomy, grid, int(rng.integers(0, most + 1)), depth=6.0, white=white)

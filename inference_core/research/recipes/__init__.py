@@ -1,1 +1,1 @@
-"""What makes weights, stage by stage, as short files that `mrsi-superres train --recipe` reads."""
+"""Recipes: the stages of a training, as short files that `mrsi-superres train --recipe` reads."""

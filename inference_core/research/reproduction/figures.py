@@ -77,7 +77,7 @@ def details_figure(figures: dict[str, dict[str, float]]) -> "Figure":
     invented.axhline(figures["Zero-filling"]["invented a map"], color="black", linestyle=":", label="zero-filling")
     for axes, label in (
         (contrast, "share of true contrast"),
-        (kept, "share of silent spots kept"),
+        (kept, "share of MRI-occult spots kept"),
         (invented, "invented spots a map"),
     ):
         _finish(axes, label)

@@ -1,4 +1,4 @@
-"""The queue: what is still to be done, in order, and doing it on the devices that there are."""
+"""The queue of jobs: what is still to do, in order, and its execution on the available devices."""
 
 import logging
 import traceback

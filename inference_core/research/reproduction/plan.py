@@ -1,4 +1,4 @@
-"""What is to be done: which methods, how many folds and steps, within a budget; fixed once a run has begun."""
+"""The plan: which methods, how many folds and steps, within a budget; fixed once a run has begun."""
 
 import json
 import math

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from inference_core.research.data.cohort import Patient, Progress, in_silence, open_stored, store_on_disk
+from inference_core.research.data.cohort import Patient, Progress, open_stored, store_on_disk, without_progress
 from inference_core.research.data.slice_set import SliceSet
 from inference_core.research.data.stored_slices import StoredSlices
 from inference_core.research.reproduction.folds import Fold, split_folds
@@ -40,7 +40,7 @@ class Study:
         """The folds that the plan does."""
         return split_folds(range(len(self.patients)))[: self.plan.folds]
 
-    def make_slices(self, processes: int | None = None, progress: Progress = in_silence) -> None:
+    def make_slices(self, processes: int | None = None, progress: Progress = without_progress) -> None:
         """Read or simulate what the folder does not hold yet.
 
         Raises:

@@ -20,9 +20,9 @@ from inference_core.errors import InputError
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 #: How long processes wait for one another. Long, because one of them simulates the patients or validates meanwhile;
 #: it is not how a dead process is noticed, which is what torchrun watches for.
-_PATIENCE = timedelta(days=7)
-#: Seconds in which the process that says what is wrong has certainly done so.
-_SILENCE = 60.0
+_PROCESS_GROUP_TIMEOUT = timedelta(days=7)
+#: Seconds in which the process that reports an error has certainly done so.
+_REPORT_TIMEOUT_S = 60.0
 
 #: What losses are multiplied by at first in half precision, so that small gradients are not lost. PyTorch starts at
 #: 2^16, where the critic's first gradients overflow: that step is skipped, and it lags behind from then on.
@@ -141,7 +141,7 @@ def make_fabric(
         accelerator=kind,
         devices=[int(index)] if index else count,
         num_nodes=world // count,
-        strategy=DDPStrategy(timeout=_PATIENCE) if world > 1 else "auto",
+        strategy=DDPStrategy(timeout=_PROCESS_GROUP_TIMEOUT) if world > 1 else "auto",
         plugins=plugins,
     )
     return fabric, device, reason
@@ -187,7 +187,7 @@ def one_voice() -> Iterator[None]:
     except InputError as error:
         if first:
             raise
-        launcher, deadline = os.getppid(), time.monotonic() + _SILENCE
+        launcher, deadline = os.getppid(), time.monotonic() + _REPORT_TIMEOUT_S
         while os.getppid() == launcher and time.monotonic() < deadline:
             time.sleep(0.1)
         raise SystemExit(2) from error

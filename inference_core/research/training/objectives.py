@@ -1,4 +1,4 @@
-"""What each network is trained to make small, as one module each.
+"""The training objective of each network, as one module each.
 
 Several processes average gradients where a module's backward pass follows its one forward pass, so all that a loss
 needs of a network happens in one.

@@ -1,4 +1,4 @@
-"""What a training run tells of each step: a line of JSON, and scalars for TensorBoard."""
+"""A training run's record of each step: a line of JSON, and scalars for TensorBoard."""
 
 import json
 import os

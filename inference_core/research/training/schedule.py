@@ -1,4 +1,4 @@
-"""What happens when: learning rates, and which batches each step takes."""
+"""The schedule: learning rates, and which batches each step takes."""
 
 import math
 from collections.abc import Iterator

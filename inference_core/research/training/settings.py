@@ -1,4 +1,4 @@
-"""What a training run is told."""
+"""A training run's settings."""
 
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any

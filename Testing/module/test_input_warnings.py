@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import slicer
 import vtk
-from scenes import PATIENCE, sample_file
+from scenes import TIMEOUT_S, sample_file
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_a_t1_chosen_as_flair_is_said_before_and_after_apply(session, panel):
     session.choose(panel.ui.flairSelector, panel.panel.parameters.t1)
     assert "was given as FLAIR, but is named for a T1" in panel.ui.messageLabel.text
     session.click(panel.ui.applyButton)
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     assert "was given as FLAIR, but is named for a T1" in panel.ui.messageLabel.text
     assert "The T1 and the FLAIR are the same image" in panel.ui.messageLabel.text
 
@@ -47,7 +47,7 @@ def test_a_t1_chosen_as_flair_is_said_before_and_after_apply(session, panel):
 def test_a_map_taken_for_another_metabolite_is_said(session, panel):
     # Live update computes it at once.
     session.choose_text(panel.ui.metaboliteComboBox, "Gln")
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     assert "was given as the map of Gln, but is named for a map of tCho" in panel.ui.messageLabel.text
 
 
@@ -76,7 +76,7 @@ def test_a_volume_without_a_place_is_said(session, panel, tmp_path):
 def test_a_map_with_its_slices_along_another_axis_is_reordered_and_said(session, panel):
     source = panel.panel.parameters.metaboliteMap
     session.click(panel.ui.applyButton)
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     expected = slicer.util.arrayFromVolume(panel.panel.parameters.result).copy()
     own = vtk.vtkMatrix4x4()
     source.GetIJKToRASMatrix(own)
@@ -89,7 +89,7 @@ def test_a_map_with_its_slices_along_another_axis_is_reordered_and_said(session,
     session.choose(panel.ui.mapSelector, node)
     assert "The map's slices lie along its first axis" in panel.ui.resolutionWarning.text
     session.click(panel.ui.applyButton)
-    session.wait_until(lambda: not panel.panel.live.working, PATIENCE)
+    session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
     result = slicer.util.arrayFromVolume(panel.panel.parameters.result)
     np.testing.assert_allclose(result, expected, atol=1e-4)
 

@@ -1,4 +1,4 @@
-"""Metabolite maps drawn anew on an example's own MRI, so that a network learns to read how the two relate.
+"""Domain randomisation: metabolite maps drawn anew as random functions of an example's own MRI.
 
 Any simulator's relation of metabolite to MRI is one of many. A network that only ever saw one assumes it of every
 patient; one that saw the relation change from example to example has to infer it from the low-resolution map. Here it
@@ -20,7 +20,7 @@ from inference_core.terms.conditions import MRI_MATRIX, MRI_UPSAMPLING, SUPER_RE
 _KNOTS = 5
 #: Most spots.
 _SPOTS = 4
-#: Words that `Redrawing` takes.
+#: Words that `DomainRandomisation` takes.
 WORDS = 11 + (_KNOTS**2 + 1) + 4 * _SPOTS + SUPER_RESOLVED_MATRIX**2
 #: Every how many voxels are enough to find quantiles of the intensities.
 _STRIDE = 27
@@ -49,7 +49,7 @@ def block_means(values: Tensor) -> Tensor:
     return rows.view(-1, side * side, factor * factor).sum(dim=2) / factor**3
 
 
-class Redrawing:
+class DomainRandomisation:
     """Draws maps on MRI.
 
     Args:
