@@ -154,6 +154,22 @@ def test_of_a_coarse_map_it_says_why_not(session, panel):
     assert not panel.ui.selfCheckFrame.visible
 
 
+def test_a_self_check_that_fails_leaves_the_uncertainty(session, panel, monkeypatch, caplog):
+    from inference_core.inference import examination
+
+    def fail(*_):
+        raise ArithmeticError("no such ring")
+
+    monkeypatch.setattr(examination, "self_check", fail)
+    apply_and_wait(session, panel)
+    assert wait_for_check(session, panel) == "The self-check failed unexpectedly (ArithmeticError: no such ring)."
+    assert panel.ui.movementLabel.text == "Not known: the self-check failed."
+    wait_for_certainty(session, panel)
+    assert panel.panel.live.certainty.factor_95 is not None
+    assert panel.panel.live.certainty.sentence == ""
+    assert "no such ring" in caplog.text
+
+
 def test_where_the_data_contradict_the_detail_zero_filling_is_one_click_away(session, panel, contradicted):
     panel.panel.parameters.detail = "network"
     node = apply_and_wait(session, panel)

@@ -202,9 +202,7 @@ class Computation:
             source, _ = self.cache.source(request)
             self._wait_until_idle(request)
             if not checked:
-                with collected_warnings():
-                    found = self.cache.check(request, lambda *_: self._check_wanted(request))
-                self.messages.put(Checked(request, *found))
+                self.messages.put(self._checked(request))
                 checked = True
             calibration = self.cache.calibration(self.cache.resolver(request.model))
             while remaining := set(range(source.grid.slices)) - done:
@@ -225,11 +223,25 @@ class Computation:
         except InputError as error:
             self.messages.put(CertaintyFinished(request, False, str(error)))
         except Exception as error:
-            what = "The uncertainty" if checked else "The self-check"
-            sentence = f"{what} failed unexpectedly ({type(error).__name__}: {error})."
+            sentence = f"The uncertainty failed unexpectedly ({type(error).__name__}: {error})."
             self.messages.put(CertaintyFinished(request, False, sentence, traceback.format_exc()))
         else:
             self.messages.put(CertaintyFinished(request, True))
+
+    def _checked(self, request: Request) -> Checked:
+        """The self-check. If it fails, that is what it says: the uncertainty does not need it."""
+        from inference_core.inference.self_check import NoSelfCheck
+
+        try:
+            with collected_warnings():
+                return Checked(request, *self.cache.check(request, lambda *_: self._check_wanted(request)))
+        except _SupersededError:
+            raise
+        except Exception as error:
+            unforeseen = not isinstance(error, InputError)
+            why = f"The self-check failed unexpectedly ({type(error).__name__}: {error})." if unforeseen else str(error)
+            checks = (NoSelfCheck(request.quantity.name, why),)
+            return Checked(request, checks, {}, traceback.format_exc() if unforeseen else "")
 
     def _wait_until_idle(self, request: Request) -> None:
         """Wait until no new request has come for a while."""

@@ -282,6 +282,8 @@ class LiveUpdate:
             case Finished() if latest and self._state is State.SUPER_RESOLVING:
                 self._finish(message)
             case Checked() if latest and self._state is State.ESTIMATING:
+                if message.details:
+                    logging.error(message.details)
                 self.certainty.add_checks(message)
                 self._listener.on_certainty()
             case CertaintyDone() if latest and self._state is State.ESTIMATING:

@@ -114,12 +114,14 @@ class Checked:
     Attributes:
         checks: an `inference_core.inference.self_check.SelfCheck`, or `NoSelfCheck`, of each map that it was made of.
         movements: how far each of these maps' measured k-space was moved, an
-            `inference_core.inference.noise_consistency.Movement` by metabolite.
+            `inference_core.inference.noise_consistency.Movement` by metabolite; empty if that failed.
+        details: a traceback, if it failed and was not foreseen.
     """
 
     request: Request
     checks: tuple
     movements: Mapping[str, object]
+    details: str = ""
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,8 @@ class SelfCheckPanel:
             known = label.consistency == "hard"
             return _("The measured data were kept exactly.") if known else _("Not known yet: when your hand rests.")
         told = {name: movement.sentence for name, movement in checked.movements.items()}
+        if not told:
+            return _("Not known: the self-check failed.")
         if len(set(told.values())) == 1:
             return next(iter(told.values()))
         return " ".join(f"{name}: {sentence}" for name, sentence in told.items())
