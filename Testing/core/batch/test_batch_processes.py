@@ -124,7 +124,7 @@ def test_participants_have_a_table_of_their_own(study, alone, tmp_path, capsys):
     ],
 )
 def test_unusable_arguments_end_in_one_sentence(study, tmp_path, capsys, monkeypatch, extra, sentence):
-    monkeypatch.setattr("inference_core.batch.processes._ANSWER", 1)
+    monkeypatch.setattr("inference_core.batch.processes._SCHEDULER_TIMEOUT_S", 1)
     if "--scheduler" in extra:
         pytest.importorskip("distributed")
     assert main(["batch", str(study), str(tmp_path / "out"), *extra]) == 2
