@@ -86,8 +86,10 @@ def _same(one: sitk.Image, other: sitk.Image) -> bool:
         return False
     arrays = (sitk.GetArrayViewFromImage(image) for image in (one, other))
     # In single precision, since one of them may have been converted.
-    first, second = (array.astype(np.float32, copy=False) for array in arrays)
-    return np.array_equal(first, second, equal_nan=True)
+    first, second = (array.astype(np.float32, copy=False).ravel() for array in arrays)
+    # Most pairs are ruled out by a few of their voxels.
+    few = slice(first.size // 2, None, 97)
+    return all(np.array_equal(first[part], second[part], equal_nan=True) for part in (few, slice(None)))
 
 
 def _is_mask(image: sitk.Image) -> bool:
