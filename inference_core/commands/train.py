@@ -278,7 +278,8 @@ def train(arguments: argparse.Namespace, settings, fabric, deadline: Deadline) -
     if trainer.step < steps:
         fabric.print(f"Stopped at step {trainer.step} of {steps}: the same command goes on.", flush=True)
         return False
-    if fabric.is_global_zero:
+
+    def write() -> None:
         path = arguments.output / WEIGHTS
         details = {name: str(value) for name, value in settings.as_dict().items()}
         if trainer.earlier_plans:
@@ -286,6 +287,8 @@ def train(arguments: argparse.Namespace, settings, fabric, deadline: Deadline) -
         details |= {"started_from": origin.sha256} if origin else {}
         save_weights(path, trained, {"architecture": settings.network, **details})
         print(f"Weights: {path}")
+
+    together(fabric, write, alone=True)
     return True
 
 

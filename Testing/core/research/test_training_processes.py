@@ -38,6 +38,15 @@ def torchrun(*arguments, **options):
     )
 
 
+def two_processes(*arguments, **options):
+    """A training of two processes on the CPU that the command starts itself, as small as it can be."""
+    words = [sys.executable, "-m", "inference_core", "train", "--devices", "2", "--device", "cpu", "--validation", "0"]
+    words += ["--batch-size", "1", "--no-adversarial", "--network", "unconditioned", "--checkpoint-every", "1"]
+    return subprocess.Popen(
+        [*words, *arguments], env=_ENVIRONMENT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
+    )
+
+
 def losses(folder):
     return [json.loads(line) for line in (folder / "losses.jsonl").read_text().splitlines()]
 
@@ -121,6 +130,32 @@ def test_one_process_alone_says_what_is_wrong(tmp_path):
     assert errors.count(sentence) == 1
     assert "exitcode  : 2" in errors
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the size of files is limited as on Linux")
+def test_all_processes_end_with_one_sentence_when_a_checkpoint_does_not_fit(tmp_path):
+    import resource
+
+    fill_cache(tmp_path / "cache", patients=2, slices=1)
+    process = two_processes(
+        *f"--simulated 2 --slices 1 --cache {tmp_path / 'cache'} --output {tmp_path / 'run'} --steps 3".split(),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 22, 1 << 22)),
+    )
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert "Traceback" not in output + errors
+    assert errors.count("Error: ") == errors.count("checkpoint.pt' can't be written (File too large)") == 1
+    assert not list((tmp_path / "run").glob(".mrsi-superres-*"))
+
+
+def test_all_processes_stop_when_time_ends_before_the_training(tmp_path):
+    words = f"--simulated 2 --slices 1 --cache {tmp_path / 'cache'} --output {tmp_path / 'run'} --steps 1 --for 1s"
+    process = two_processes(*words.split())
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert "Error" not in errors
+    assert "Traceback" not in errors
+    assert "Stopped with some of the patients" in output
 
 
 @pytest.mark.parametrize(

@@ -150,13 +150,15 @@ def make_fabric(
 def together(fabric: Fabric, work: Callable[[], _T], alone: bool = False) -> _T | None:
     """Do something in all processes; what fails in one of them fails in all, before any of them waits in vain.
 
+    If nothing fails, the processes exchange one number, so that this can be called in each step of a training.
+
     Args:
         fabric: launched.
         work: what to do.
         alone: whether only the first process does it, while the others wait; they are given None.
 
     Raises:
-        InputError: what `work` raised here or, failing that, in the first process where it did.
+        InputError: what `work` raised here or, failing that, in the first process where it did; of the same class.
     """
     result = error = None
     if fabric.is_global_zero or not alone:
@@ -164,15 +166,19 @@ def together(fabric: Fabric, work: Callable[[], _T], alone: bool = False) -> _T 
             result = work()
         except InputError as raised:
             error = raised
-    if fabric.world_size > 1:
-        messages = [None] * fabric.world_size
-        torch.distributed.all_gather_object(messages, error and str(error))
-        first = next((message for message in messages if message is not None), None)
-        if first is not None:
-            raise InputError(first) from error
-    elif error:
+    if fabric.world_size > 1 and _any_failed(fabric, error):
+        errors = [None] * fabric.world_size
+        torch.distributed.all_gather_object(errors, error)
+        raise error or next(one for one in errors if one is not None)
+    if error:
         raise error
     return result
+
+
+def _any_failed(fabric: Fabric, error: InputError | None) -> bool:
+    """Whether there is an error in any process."""
+    failed = torch.tensor(float(error is not None), device=fabric.device)
+    return bool(fabric.all_reduce(failed, reduce_op="sum") > 0)
 
 
 @contextlib.contextmanager

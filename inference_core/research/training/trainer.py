@@ -200,31 +200,34 @@ class Trainer:
         Raises:
             InputError: if the log or the checkpoint can't be written.
         """
-        first, ended = self.fabric.is_global_zero, False
+        ended = False
         marks = (checkpoint_every, *((validate_every,) if validate else ()))
-        with self._recording() as record_step, contextlib.closing(self._steps(marks)) as steps:
+        with self._recording() as write, contextlib.closing(self._steps(marks)) as steps:
             while self.step < self.settings.steps and not ended:
                 records = next(steps)
                 self.step += len(records)
                 last = self.step == self.settings.steps
-                if validate and (last or self.step % validate_every == 0):
-                    if first:
+
+                def conclude(records=records, last=last) -> bool:
+                    """Validate, record and save; returns whether to end now."""
+                    if validate and (last or self.step % validate_every == 0):
                         records[-1] |= validate(self.result)
                         self.network.train()
-                    self.fabric.barrier()
-                for record in records:
-                    record_step(record)
-                    if first and progress:
-                        progress(record)
-                ended = self._told_to(stop)
-                if first and (last or ended or self.step % checkpoint_every == 0):
-                    self.save()
+                    for record in records:
+                        write(record)
+                        if progress:
+                            progress(record)
+                    end = stop is not None and stop()
+                    if last or end or self.step % checkpoint_every == 0:
+                        self.save()
+                    return end
+
+                # A disk that is full for the first process ends all of them.
+                ended = together(self.fabric, conclude, alone=True)
+                if stop is not None:
+                    ended = self.fabric.broadcast(ended)
         self.fabric.barrier()
         return self.result
-
-    def _told_to(self, stop: Callable[[], bool] | None) -> bool:
-        """Whether the first process is told to stop."""
-        return stop is not None and self.fabric.broadcast(stop())
 
     def _steps(self, marks: tuple[int, ...]) -> Generator[list[dict[str, float]], None, None]:
         """Steps' losses as they are done; those of several steps at once end at multiples of the `marks`."""
@@ -252,12 +255,14 @@ class Trainer:
 
     @contextlib.contextmanager
     def _recording(self) -> Iterator[Callable[[dict], None]]:
-        """What writes a step's record to the log and to TensorBoard, in the first process."""
-        if not self.fabric.is_global_zero:
-            yield lambda record: None
-            return
-        with StepRecords(self._log, self.step) as records:
-            yield records.write
+        """What writes a step's record to the log and to TensorBoard; the first process alone calls it."""
+        records = together(self.fabric, lambda: StepRecords(self._log, self.step), alone=True)
+        with contextlib.ExitStack() as unless_done:
+            if records:
+                unless_done.enter_context(records)
+            yield lambda record: records.write(record)
+            unless_done.pop_all()
+            together(self.fabric, lambda: records.close(), alone=True)
 
     def _train_step(self, loaded: Iterator[Batch]) -> dict[str, float]:
         distance = self._train_critic(loaded) if self.critic else None
