@@ -4,7 +4,6 @@ import errno
 import gzip
 import json
 import os
-import tempfile
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,18 +103,22 @@ def write_result(image: "sitk.Image", path: str | Path, sidecar: dict[str, Any])
         try:
             sitk.WriteImage(image, str(temporary_image))
         except RuntimeError as error:
-            # ITK names the temporary file, and not what the disk answered.
-            size = sitk.GetArrayViewFromImage(image).nbytes
-            raise cannot_write(path, _disk_error(path.parent, size) or error) from error
+            # ITK mostly names the temporary file, and not what the disk answered.
+            named = temporary_image.name in str(error)
+            answer = _disk_error(temporary_image, sitk.GetArrayViewFromImage(image).nbytes)
+            raise cannot_write(path, answer or ("ITK failed to write it" if named else error)) from error
         _check_written(temporary_image, image)
         write_verified(temporary_sidecar, text)
     return sidecar_path(path)
 
 
-def _disk_error(folder: Path, size: int) -> OSError | None:
-    """What the disk answers to so many bytes in a folder; None if it takes them."""
+def _disk_error(path: Path, size: int) -> OSError | None:
+    """What the disk answers to a file of so many bytes; None if it takes it. The file is left to the caller.
+
+    The file needs a name: a quota of btrfs may have room for a file without one.
+    """
     try:
-        with tempfile.TemporaryFile(dir=folder) as file:
+        with path.open("wb") as file:
             file.write(bytes(size))
             file.flush()
             os.fsync(file.fileno())

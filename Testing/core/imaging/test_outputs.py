@@ -94,19 +94,24 @@ def test_failure_leaves_nothing_half_written(tmp_path, monkeypatch, culprit):
     assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
 
 
-def test_what_the_disk_answers_is_told_where_itk_tells_a_temporary_name(tmp_path, monkeypatch):
-    """As over a quota of btrfs."""
+@pytest.mark.parametrize("refused", ["name", "content", None])
+def test_what_the_disk_answers_is_told_where_itk_tells_a_temporary_name(refused, tmp_path, monkeypatch):
+    """As over a quota of btrfs, which may refuse a file that has a name, and take one that has none."""
 
     def refuse(image, name):
         raise RuntimeError(f"ITK ERROR: NiftiImageIO(0x5617325a7300): failed to write image: {name}")
 
-    def over_quota(descriptor):
+    def over_quota(*_, **__):
         raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
 
     monkeypatch.setattr(sitk, "WriteImage", refuse)
-    monkeypatch.setattr(writing.os, "fsync", over_quota)
+    if refused == "name":
+        monkeypatch.setattr(Path, "open", over_quota)
+    elif refused == "content":
+        monkeypatch.setattr(writing.os, "fsync", over_quota)
     path = tmp_path / "x.nii.gz"
-    with pytest.raises(InputError, match=rf"^'{path}' can't be written \({os.strerror(errno.EDQUOT)}\): check"):
+    reason = os.strerror(errno.EDQUOT) if refused else "ITK failed to write it"
+    with pytest.raises(InputError, match=rf"^'{path}' can't be written \({reason}\): check"):
         write_result(IMAGE, path, {})
     assert not list(tmp_path.iterdir())
 
