@@ -8,7 +8,13 @@ from inference_core.study.fsl_mrs import CONCENTRATIONS, NO_MAPS, QUALITIES, is_
 from inference_core.study.image_roles import image_role
 from inference_core.study.lcmodel import lcmodel_files
 from inference_core.study.metabolite_names import PART_BESIDE, named_signal
-from inference_core.study.patient_files import PatientFiles, UnusedFile, patient_bids_path
+from inference_core.study.patient_files import (
+    PatientFiles,
+    UnusedFile,
+    patient_bids_path,
+    unread_files,
+    unread_mri,
+)
 from inference_core.study.scattered_parts import collect_parts
 from inference_core.study.tree import (
     ANATOMY,
@@ -39,6 +45,7 @@ def search_patients(folder: Path, study: Path, seen: set[Path]) -> list[PatientF
         kinds = [entry for entry in folders if entry.name in (ANATOMY, *SPECTROSCOPY)]
         loose = images_of(folder)
         in_kinds = {entry.name: images_of(entry) for entry in kinds}
+        unread = [one for entry in (folder, *kinds) for one in unread_files(entry)]
         below = [one for entry in kinds if entry.name in SPECTROSCOPY for one in _unused_below(entry)]
         fits = _fits(folder, [entry for entry in folders if entry not in kinds])
     except OSError as error:
@@ -54,13 +61,14 @@ def search_patients(folder: Path, study: Path, seen: set[Path]) -> list[PatientF
     anatomy = in_kinds.get(ANATOMY, loose)
     spectra = [path for name in SPECTROSCOPY for path in in_kinds.get(name, [])] if has_spectroscopy else loose
     outside = [*in_kinds.get(ANATOMY, []), *(loose if has_spectroscopy else [])]
-    unused = [*below, *fits, *_outside_spectroscopy(outside)]
+    unused = [*below, *fits, *unread, *_outside_spectroscopy(outside)]
     patient = _patient(folder, study, anatomy, spectra, has_spectroscopy, unused)
     if kinds:
         results_only = bool(spectra) and all(image_role(path).kind == "result" for path in spectra)
-        incomplete = bool(patient.t1 or patient.flair or (has_spectroscopy and not results_only))
+        incomplete = bool(patient.t1 or patient.flair or unread or (has_spectroscopy and not results_only))
     else:
-        incomplete = bool(patient.t1 and patient.flair)
+        t1, flair = patient.t1 or unread_mri(unread, "T1"), patient.flair or unread_mri(unread, "FLAIR")
+        incomplete = bool(t1 and flair)
     # A folder with patients below may hold images that are nobody's.
     if patient.maps or patient.full_resolution or (incomplete and not found):
         found.append(patient)

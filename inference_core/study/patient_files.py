@@ -1,10 +1,13 @@
 """What there is of one patient: which files are its T1, FLAIR and metabolite maps, and what its folder is called."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from inference_core.errors import InputError
 from inference_core.imaging.absent import absent_content
+from inference_core.study.tree import unread_images_of
+from inference_core.terms.naming import guess_mri, is_unread_image
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,22 @@ class UnusedFile:
         within = self.path != folder and self.path.is_relative_to(folder)
         path = self.path.relative_to(folder) if within else self.path
         return f"'{path.as_posix()}' is not used: {self.reason}."
+
+
+def unread_files(folder: Path) -> list[UnusedFile]:
+    """A folder's images of T1, FLAIR or metabolites in formats that are not read.
+
+    Raises:
+        OSError: if it can't be read.
+    """
+    return [UnusedFile(path, "its format is not read, convert it to NIfTI") for path in unread_images_of(folder)]
+
+
+def unread_mri(unused: Iterable[UnusedFile], role: str) -> Path | None:
+    """The T1 or FLAIR among unused files whose format is not read, if there is one."""
+    return next(
+        (one.path for one in unused if is_unread_image(one.path.name) and guess_mri(one.path.name) == role), None
+    )
 
 
 @dataclass(frozen=True)
@@ -63,6 +82,10 @@ class PatientFiles:
         """
         found = {"T1": self.t1, "FLAIR": self.flair}[role]
         if not found:
+            if unread := unread_mri(self.unused, role):
+                raise InputError(
+                    f"Patient '{self.name}' has its {role} in a format that is not read: convert '{unread}' to NIfTI."
+                )
             raise InputError(
                 f"Patient '{self.name}' has no {role} in '{self.folder}': add one, with {role} in its file's name."
             )

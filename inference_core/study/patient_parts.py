@@ -6,7 +6,7 @@ from pathlib import Path
 
 from inference_core.errors import InputError
 from inference_core.study.lcmodel import lcmodel_files
-from inference_core.study.patient_files import UnusedFile
+from inference_core.study.patient_files import UnusedFile, unread_mri
 from inference_core.terms.naming import stem
 
 _STRIPPED = re.compile(r"(?<![a-z])(?:brain|bet|stripped|skullstripped)(?![a-z])")
@@ -47,7 +47,8 @@ class PatientParts:
     @property
     def empty(self) -> bool:
         """Whether nothing was found that makes a patient."""
-        return not (self.lcmodel or self.spar or self.maps or self.t1 or self.flair or self.problem)
+        unread = any(unread_mri(self.unused, role) for role in ("T1", "FLAIR"))
+        return not (self.lcmodel or self.spar or self.maps or self.t1 or self.flair or self.problem or unread)
 
     def single(self, role: str) -> Path:
         """The patient's only T1, FLAIR or folder of LCModel's output.
@@ -62,6 +63,8 @@ class PatientParts:
         """
         found = {"T1": self.t1, "FLAIR": self.flair, "LCModel output": self.lcmodel}[role]
         if not found:
+            if unread := unread_mri(self.unused, role):
+                raise InputError(f"The {role} is in a format that is not read: convert '{unread}' to NIfTI.")
             raise InputError(f"There is no {role}: add one, with {role} in its file's name.")
         stripped = [path for path in found if _STRIPPED.search(stem(path.name).casefold())]
         if len(found) > 1 and len(stripped) != 1:

@@ -7,7 +7,7 @@ from pathlib import Path
 from inference_core.study.fsl_mrs import CONCENTRATIONS, NO_MAPS, QUALITIES, amounts_folder, is_results
 from inference_core.study.image_roles import image_role
 from inference_core.study.lcmodel import lcmodel_files
-from inference_core.study.patient_files import UnusedFile, patient_bids_path
+from inference_core.study.patient_files import UnusedFile, patient_bids_path, unread_files
 from inference_core.study.patient_parts import PatientParts
 from inference_core.study.tree import PREPARED, RESULTS, SPECTROSCOPY, files_of, subfolders, unreadable, written_by
 from inference_core.terms.naming import is_image
@@ -116,6 +116,7 @@ def sort_files(folder: Path, found: FoundParts) -> None:
     """
     if lcmodel_files(folder):
         found.lcmodel.append(folder)
+    found.unused += unread_files(folder)
     add: dict[str, Callable[[Path], None]] = {
         "T1": found.t1.append,
         "FLAIR": found.flair.append,

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from inference_core.terms.naming import is_image
+from inference_core.terms.naming import is_image, is_unread_image
 
 #: Folders of a BIDS study that hold no patients as they were scanned.
 NO_PATIENTS = ("derivatives", "sourcedata", "code")
@@ -43,6 +43,20 @@ def images_of(folder: Path) -> list[Path]:
         OSError: if it can't be read.
     """
     return [path for path in files_of(folder) if is_image(path.name)]
+
+
+def unread_images_of(folder: Path) -> list[Path]:
+    """A folder's images of T1, FLAIR or metabolites in formats that are not read; see `files_of`.
+
+    Raises:
+        OSError: if it can't be read.
+    """
+    files = files_of(folder)
+    # The voxels of a pair are read through its header.
+    names = {path.name.casefold().removesuffix(".gz") for path in files}
+    pairs = {f"{name.removesuffix('.hdr')}.img" for name in names if name.endswith(".hdr")}
+    unread = [path for path in files if is_unread_image(path.name)]
+    return [path for path in unread if path.name.casefold().removesuffix(".gz") not in pairs]
 
 
 def written_by(folder: Path, *programs: str) -> bool:

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from inference_core.terms.conditions import METABOLITE_ALIASES, METABOLITES
 
 #: Endings of image files that are read; of two-part formats, that of the header.
-IMAGE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".hdr", ".mnc", ".gipl.gz", ".gipl")
+IMAGE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".hdr.gz", ".hdr", ".mnc", ".gipl.gz", ".gipl")
+#: Endings of images in formats that are not read, and of arrays.
+_OTHER_IMAGES = (".mgz", ".mgh", ".nii.bz2", ".nii.xz", ".nii.zst", ".brik", ".brik.gz", ".vtk", ".vti", ".dcm", ".ima")
+_OTHER_IMAGES += (".img", ".img.gz", ".tif", ".tiff", ".npy")
+_ARRAYS = (".mat", ".npz")
 
 #: Spellings in files beside LCModel's, of signals that stand for the paper's metabolites: words, and sums that lost
 #: their plus sign or name phosphocholine as FSL-MRS does.
@@ -127,6 +131,17 @@ def stem(name: str) -> str:
 def is_image(name: str) -> bool:
     """Whether a file's name ends as an image's does."""
     return name.casefold().endswith(IMAGE_ENDINGS)
+
+
+def is_unread_image(name: str) -> bool:
+    """Whether a file is named as a T1, a FLAIR or a metabolite's map, in a format that is not read.
+
+    Of a pair such as NAA.hdr and NAA.img, the latter is one, too.
+    """
+    folded = name.casefold()
+    if folded.endswith(_OTHER_IMAGES) and guess_mri(name):
+        return True
+    return folded.endswith((*_OTHER_IMAGES, *_ARRAYS)) and bool(named_signals(name))
 
 
 @dataclass(frozen=True)

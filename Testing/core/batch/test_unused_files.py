@@ -4,10 +4,11 @@ import pytest
 import SimpleITK as sitk
 from torch import nn
 
-from inference_core import SuperResolver
+from inference_core import InputError, SuperResolver
 from inference_core.batch import BatchRequest, run_batch
 from inference_core.commands.cli import main
 from inference_core.networks import kspace
+from inference_core.study.walker import find_parts
 
 
 class ZeroFilling(nn.Module):
@@ -78,3 +79,42 @@ def test_an_absent_flair_is_not_said_to_be_missing(study, resolver, tmp_path):
     assert "The FLAIR" in message
     assert "fetch it with `datalad get` or `git annex get`" in message
     assert "add one" not in message
+
+
+def test_maps_in_formats_that_are_not_read_are_listed(study, resolver, tmp_path):
+    folder = study / "sub-01" / "mrsi"
+    for name in ("Ins.mgz", "Glu+orig.BRIK", "Gln.mat", "tCr.img", "NAA_fit.txt", "residual.mgz"):
+        (folder / name).write_bytes(b"x")
+    # The voxels of a pair are no file of their own.
+    image = sitk.ReadImage(str(folder / "NAA.nii.gz"))
+    sitk.WriteImage(image, str(folder / "Gly.hdr"))
+    # What FSL calls a transform is no T1.
+    (study / "sub-01" / "anat" / "T1_to_FLAIR.mat").write_text("1 0 0 0")
+    rows = run_batch(BatchRequest(study, tmp_path / "out"), resolver=resolver)
+    unread = [row.message for row in rows if "format is not read" in row.message]
+    names = ("Gln.mat", "Glu+orig.BRIK", "Ins.mgz", "tCr.img")
+    assert unread == [f"'mrsi/{name}' is not used: its format is not read, convert it to NIfTI." for name in names]
+    assert "Gly" in {row.metabolite for row in rows if row.status == "done"}
+
+
+@pytest.mark.parametrize("laid_out", [True, False])
+def test_a_patient_whose_mri_is_in_a_format_that_is_not_read_is_no_patient_less(laid_out, study, resolver, tmp_path):
+    folder = study / "sub-02" / "anat" if laid_out else study / "sub-02"
+    folder.mkdir(parents=True)
+    for name in ("T1.mgz", "FLAIR.mgz", "NAA.mgz"):
+        (folder / name).write_bytes(b"x")
+    rows = run_batch(BatchRequest(study, tmp_path / "out"), resolver=resolver)
+    own = [(row.status, row.message) for row in rows if row.patient == "sub-02"]
+    assert [status for status, _ in own] == ["unused", "unused", "unused", "failed"]
+    assert "T1.mgz' is not used: its format is not read, convert it to NIfTI." in own[2][1]
+    (parts,) = (one for one in find_parts(study) if one.name == "sub-02")
+    with pytest.raises(InputError, match=r"^The T1 is in a format that is not read: convert '.*T1.mgz' to NIfTI.$"):
+        parts.single("T1")
+
+
+def test_a_t1_in_a_format_that_is_not_read_is_not_said_to_be_missing(study, resolver, tmp_path):
+    (study / "sub-01" / "anat" / "T1w.nii.gz").rename(study / "sub-01" / "anat" / "T1.mgz")
+    rows = run_batch(BatchRequest(study, tmp_path / "out"), resolver=resolver)
+    message = next(row.message for row in rows if row.metabolite == "NAA")
+    assert "has its T1 in a format that is not read: convert '" in message
+    assert "T1.mgz' to NIfTI" in message
