@@ -58,6 +58,8 @@ class Scenario:
         before: a command whose outputs it finds in place; none if empty.
         changing: parts of the names of files that differ from run to run, which are only checked for their form.
         logs: parts of the names of files that are appended to, whose last record may be cut.
+        unpacked: a file that is there once the command has unpacked what an earlier one packed, whose parts are then
+            gone; "" where nothing is packed.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Scenario:
     before: tuple[str, ...] = ()
     changing: tuple[str, ...] = ()
     logs: tuple[str, ...] = ()
+    unpacked: str = ""
 
 
 @dataclass
@@ -232,7 +235,8 @@ class Campaign:
             # On a disk that is read-only from then on, what was set aside can't return before the next run.
             aside = kind == "read-only" and found.get(_set_aside(name)) == former[name]
             kept = name.endswith(".json") or ".partial/" in name or kind == "killed" or aside
-            if name not in found and not kept:
+            unpacked = "/state/part-" in name and scenario.unpacked in found
+            if name not in found and not kept and not unpacked:
                 yield f"{name} was there and is gone"
         yield from _mismatched(found, former, expected)
         if kind == "killed":

@@ -72,11 +72,28 @@ SCENARIOS = (
     Scenario("train", (*_TRAIN, "2", "--cache", "{out}/slices"), changing=(".pt",), logs=_EVENTS),
     Scenario("train on", (*_TRAIN, "2"), (*_TRAIN, "1"), changing=(".pt", ".safetensors"), logs=_EVENTS),
     Scenario("recipe", _RECIPE, changing=(".pt",), logs=_EVENTS),
-    Scenario("recipe stopped", (*_RECIPE, "--for", "1h"), changing=("part-",), logs=_EVENTS),
-    Scenario("recipe on", _RECIPE, (*_RECIPE, "--for", "1h"), changing=(".pt", "part-"), logs=_EVENTS),
+    # Until it is packed, the run lies in its own files.
+    Scenario("recipe stopped", (*_RECIPE, "--for", "1h"), changing=("part-", ".pt", "recipe.json"), logs=_EVENTS),
+    Scenario(
+        "recipe on",
+        _RECIPE,
+        (*_RECIPE, "--for", "1h"),
+        changing=(".pt", "part-"),
+        logs=_EVENTS,
+        unpacked="run/recipe.json",
+    ),
     Scenario("reproduce", _REPRODUCE, changing=_TIMES, logs=_EVENTS),
-    Scenario("reproduce stopped", (*_REPRODUCE, "--for", "1h"), changing=("part-",), logs=_EVENTS),
-    Scenario("reproduce on", _REPRODUCE, (*_REPRODUCE, "--for", "1h"), changing=(*_TIMES, "part-"), logs=_EVENTS),
+    Scenario(
+        "reproduce stopped", (*_REPRODUCE, "--for", "1h"), changing=("part-", ".pt", ".json", ".npz"), logs=_EVENTS
+    ),
+    Scenario(
+        "reproduce on",
+        _REPRODUCE,
+        (*_REPRODUCE, "--for", "1h"),
+        changing=(*_TIMES, "part-"),
+        logs=_EVENTS,
+        unpacked="run/plan.json",
+    ),
     Scenario("validate", ("validate", "{in}/study", "{out}/checked", "--device", "cpu")),
     Scenario(
         "validate again",
@@ -87,7 +104,7 @@ SCENARIOS = (
 
 #: Two trainings of unconditioned networks on one slice.
 _TINY = """
-version = 1
+version = 2
 
 [patients]
 count = 1

@@ -23,8 +23,8 @@ PART, MOST_PARTS = 16 * 2**20, 8
 _STATE, _NEW = "state", "state.partial"
 #: Parts whose files are all back in their places, while they are removed.
 _UNPACKED = f"{TEMPORARY_PREFIX}unpacked"
-#: The part that begins with the index, after its length in so many bytes; it is written last.
-_FIRST, _LENGTH = "part-1", 8
+#: Bytes of the length that the first part begins with, before the index of that length.
+_LENGTH = 8
 #: What is not part of a run's state: patients' slices, which can be made again, and TensorBoard's scalars, which the
 #: log holds, too.
 _LEFT_OUT = ("slices", "events.out.tfevents")
@@ -97,6 +97,8 @@ def pack(folder: Path) -> int:
         new.mkdir()
         for number, start in reversed([*enumerate(starts, start=1)]):
             write_file(new / f"part-{number}", whole[start : start + PART])
+        # Before the files go, so that there is no moment at which an error could leave neither.
+        new.rename(folder / _STATE)
     except (OSError, InputError) as error:
         # The run's own files are all there still.
         shutil.rmtree(new, ignore_errors=True)
@@ -104,7 +106,6 @@ def pack(folder: Path) -> int:
     try:
         for path in paths:
             path.unlink()
-        new.rename(folder / _STATE)
     except OSError as error:
         raise _cannot_pack(folder, error) from error
     return len(starts)
@@ -137,11 +138,8 @@ def unpack(folder: Path) -> None:
         InputError: if parts are missing or damaged, or the folder can't be written.
     """
     state, new, unpacked = (folder / name for name in (_STATE, _NEW, _UNPACKED))
-    shutil.rmtree(unpacked, ignore_errors=True)
-    if not state.exists() and (new / _FIRST).exists():
-        # A kill between the parts' completion and their last step: files may be gone already.
-        new.rename(state)
-    shutil.rmtree(new, ignore_errors=True)
+    for left in (unpacked, new):
+        shutil.rmtree(left, ignore_errors=True)
     if not state.exists():
         return
     files, packed = _read(state)
