@@ -179,6 +179,8 @@ def _problems(status: int, text: str, out: Path, former: dict, whole: set[str]) 
             yield f"status 0, but {missing} are missing"
     elif not any(line.startswith(("Error: ", "Failed: ", "Not prepared")) for line in text.splitlines()):
         yield f"status {status} without a sentence: {text[-500:]}"
+    if named := [line for line in text.splitlines() if any(word in line for word in _TEMPORARY)]:
+        yield f"a sentence names a temporary file: {named}"
     for name in former:
         if name not in found:
             yield f"{name} was there and is gone"

@@ -10,6 +10,7 @@ from inference_core import __version__
 from inference_core.commands.streams import give_up_output, print_any_character, say
 from inference_core.errors import InputError, InputWarning
 from inference_core.files.atomic import STORAGE_ERRORS
+from inference_core.files.folders import check_scratch
 
 #: Each command, the module that runs it, and its line in the help.
 _COMMANDS = {
@@ -57,7 +58,7 @@ def run_command(run: Callable[[argparse.Namespace], int], arguments: argparse.Na
             return 1
         except OSError as error:
             if error.errno not in STORAGE_ERRORS:
-                raise
+                return _without_scratch(error)
             give_up_output()
             where = f"'{error.filename}'" if error.filename else "What this command prints or writes"
             say(f"Error: {where} can't be written or read ({error.strerror}): check the disk.")
@@ -65,6 +66,16 @@ def run_command(run: Callable[[argparse.Namespace], int], arguments: argparse.Na
         except KeyboardInterrupt:
             say("Stopped.")
             return 130
+
+
+def _without_scratch(error: OSError) -> int:
+    """Say that there is no folder for temporary files, such as PyTorch needs; raise any other error again."""
+    try:
+        check_scratch()
+    except InputError as problem:
+        say(f"Error: {problem}")
+        return 2
+    raise error
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -215,6 +215,9 @@ def atomic_folder(place: Path) -> Iterator[Path]:
         sync(place.parent)
     except OSError as error:
         raise cannot_write(place, error) from error
+    except InputError as error:
+        # On a file in the folder, which the user knows by its later place.
+        raise type(error)(str(error).replace(str(temporary), str(place))) from error
     finally:
         with suppress(OSError):
             tidy()

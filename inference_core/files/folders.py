@@ -59,6 +59,25 @@ def make_folders(folder: Path) -> Path:
     return folder
 
 
+def no_scratch(reason: str) -> InputError:
+    """The sentence on a folder for temporary files that can't be written."""
+    return InputError(
+        f"The folder for temporary files can't be written ({reason}): free space there, or set TMPDIR to another one."
+    )
+
+
+def check_scratch() -> None:
+    """Check that there is a folder for temporary files.
+
+    Raises:
+        InputError: if none of the system's can be written.
+    """
+    try:
+        tempfile.gettempdir()
+    except OSError as error:
+        raise no_scratch(error.strerror or str(error)) from error
+
+
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
     """A folder for what is needed for a moment only, in the system's place for that.
@@ -69,9 +88,6 @@ def scratch_folder() -> Iterator[Path]:
     try:
         scratch = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
     except OSError as error:
-        raise InputError(
-            f"The folder for temporary files can't be written ({error.strerror}): free space there, or set TMPDIR to "
-            "another one."
-        ) from error
+        raise no_scratch(error.strerror or str(error)) from error
     with scratch as folder:
         yield Path(folder)

@@ -5,8 +5,7 @@ import base64
 import numpy as np
 import SimpleITK as sitk
 
-from inference_core.files.atomic import cannot_write
-from inference_core.files.folders import scratch_folder
+from inference_core.files.folders import no_scratch, scratch_folder
 
 
 def data_uri(rgb: np.ndarray) -> str:
@@ -22,8 +21,8 @@ def data_uri(rgb: np.ndarray) -> str:
             written = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
             content = path.read_bytes()
         except (OSError, RuntimeError) as error:
-            raise cannot_write(path, error) from error
+            raise no_scratch(str(error).strip().splitlines()[-1].removeprefix("Reason: ")) from error
         # ITK does not report a full disk.
         if not np.array_equal(written, rgb):
-            raise cannot_write(path, "what was written reads differently, as on a full disk")
+            raise no_scratch("what was written reads differently, as on a full disk")
         return "data:image/png;base64," + base64.b64encode(content).decode()

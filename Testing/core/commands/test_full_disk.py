@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import SimpleITK as sitk
 
@@ -118,3 +119,40 @@ def test_what_is_printed_into_a_full_disk(arguments, disk, tmp_path):
     assert done.stderr.splitlines() == [
         "Error: What this command prints or writes can't be written or read (No space left on device): check the disk."
     ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the size of files is limited as on Linux")
+def test_without_room_for_temporary_files_a_training_says_so(tmp_path):
+    """PyTorch looks for such a folder when it is imported."""
+    import resource
+
+    words = ["train", "--simulated", "1", "--slices", "1", "--validation", "0", "--device", "cpu", "--steps", "1"]
+    # PyTorch writes down which folder this process uses.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TORCHINDUCTOR")}
+    done = subprocess.run(
+        [sys.executable, "-m", "inference_core", *words, "--output", str(tmp_path / "run")],
+        env=environment | {"PYTHONPATH": str(Path(__file__).resolve().parents[3])},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    (sentence,) = (line for line in done.stderr.splitlines() if line.startswith("Error: "))
+    assert sentence.startswith("Error: The folder for temporary files can't be written (")
+    assert sentence.endswith("): free space there, or set TMPDIR to another one.")
+
+
+def test_a_picture_without_room_for_temporary_files(disk, monkeypatch):
+    import tempfile
+
+    from inference_core import InputError
+    from inference_core.report.png import data_uri
+
+    monkeypatch.setattr(tempfile, "tempdir", str(disk))
+    fill(disk, 8192)
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
+    with pytest.raises(InputError, match=r"^The folder for temporary files can't be written \(.*\): free space there"):
+        data_uri(noise)
+    assert names(disk) == ["full"]

@@ -16,6 +16,7 @@ from inference_core.files.atomic import (
     atomic_folder,
     atomic_pair,
     atomic_path,
+    cannot_write,
     remove_leftovers,
     write_file,
 )
@@ -281,3 +282,13 @@ def test_a_limit_on_the_size_of_files_is_told_in_one_sentence(tmp_path):
     assert done.returncode == 1
     assert "can't be written (File too large)" in done.stderr
     assert not files(tmp_path)
+
+
+def test_a_file_of_a_folder_is_told_by_its_later_place(tmp_path):
+    place = tmp_path / "sub-01"
+    with (
+        pytest.raises(InputError, match=rf"^'{place}/x.txt' can't be written \(no space\): "),
+        atomic_folder(place) as new,
+    ):
+        raise cannot_write(new / "x.txt", "no space")
+    assert not list(tmp_path.iterdir())
