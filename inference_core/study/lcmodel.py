@@ -1,5 +1,6 @@
 """An examination's maps from LCModel's output: `.table`, `.coord` and `.csv` in one folder."""
 
+import itertools
 import math
 import re
 import warnings
@@ -71,8 +72,8 @@ def read_lcmodel(folder: str | Path) -> LCModelMaps:
         folder: with the files of one examination.
 
     Warns:
-        InputWarning: naming files that are damaged and were skipped, if a `.csv` and tables disagree, and if tables
-            hold more lines than they say.
+        InputWarning: naming files that are damaged and were skipped, if a `.csv` and tables disagree, if tables hold
+            more lines than they say, and if voxels between others have no fit.
 
     Raises:
         InputError: if the folder can't be read or holds no fit, files are links to content that is not on this
@@ -123,6 +124,7 @@ def read_lcmodel(folder: str | Path) -> LCModelMaps:
             f"LCModel's files in '{folder}' speak of {' x '.join(map(str, matrix))} voxels, which can't be: look for "
             "one that is misnamed or damaged."
         )
+    _warn_of_gaps(folder, {*voxels.indices, *slices.indices})
     maps, conflicts = _merged(matrix, voxels, slices, len(files) - len(skipped))
     if conflicts:
         warnings.warn(
@@ -132,6 +134,20 @@ def read_lcmodel(folder: str | Path) -> LCModelMaps:
             stacklevel=2,
         )
     return maps
+
+
+def _warn_of_gaps(folder: Path, fitted: set[Index]) -> None:
+    """Warn of voxels without a fit in the box that all fits span: outside of it, LCModel is told to fit none."""
+    ranges = [range(min(along), max(along) + 1) for along in zip(*fitted, strict=True)]
+    gaps = [index for index in itertools.product(*ranges) if index not in fitted]
+    if gaps:
+        first = "slice {}, row {}, column {}".format(*gaps[0])
+        warnings.warn(
+            f"{len(gaps)} of {math.prod(map(len, ranges))} voxels have no fit in '{folder}' (the first: {first}): they "
+            "are left empty. Check that no file is missing.",
+            InputWarning,
+            stacklevel=3,
+        )
 
 
 class _Collected:

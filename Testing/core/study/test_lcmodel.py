@@ -34,6 +34,26 @@ def numbered(shape=(2, 2, 3)):
     return 100.0 * slices + 10 * rows + columns
 
 
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [
+        (("sl1_1-2", "sl2_2-1"), "2 of 12 voxels have no fit in '{}' (the first: slice 1, row 1, column 2)"),
+        # LCModel is told which rows and columns to fit.
+        (("sl1_1-1", "sl1_1-2", "sl1_1-3", "sl2_1-1", "sl2_1-2", "sl2_1-3"), None),
+    ],
+)
+def test_voxels_between_others_that_have_no_file_are_told(folder, missing, told):
+    for one in missing:
+        (path,) = folder.glob(f"*{one}.table")
+        path.unlink()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        read_lcmodel(folder)
+    assert [str(one.message) for one in caught] == (
+        [f"{told.format(folder)}: they are left empty. Check that no file is missing."] if told else []
+    )
+
+
 def test_a_table_is_read_to_the_digit(tmp_path):
     path = tmp_path / "a.table"
     path.write_text(table_text(FIT, snr=5, fwhm=0.031, index=(1, 7, 12)))
