@@ -83,6 +83,12 @@ def plan_batch(request: BatchRequest) -> BatchPlan:
     }
     if output.resolve() in inputs:
         raise InputError(f"The output folder '{output}' is the study's folder or a patient's: choose another.")
+    among = next((one for one in patients if (output / one.bids_path).resolve() in inputs), None)
+    if among:
+        raise InputError(
+            f"In the output folder '{output}', results would lie among the files of patient '{among.name}': choose "
+            "another."
+        )
     tasks = _tasks(patients, output, values, names)
     if request.ratios is not None:
         tasks = [[*own, *ratio_tasks(own[0].patient, output, values, wanted_ratios, tissue)] for own in tasks]

@@ -1,6 +1,8 @@
 """Keeping outputs from replacing inputs."""
 
+import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from inference_core.errors import InputError
@@ -39,7 +41,7 @@ def _identity(path: Path) -> tuple[int, int]:
 
 
 def check_name(path: str | Path) -> None:
-    """Refuse a name that ITK ends the process of: one in another encoding than the system's.
+    """Refuse a name that ITK ends the process of: one that is not UTF-8, or that the system's encoding can't tell.
 
     Raises:
         InputError: if it is one.
@@ -47,6 +49,11 @@ def check_name(path: str | Path) -> None:
     try:
         str(path).encode()
     except UnicodeEncodeError as error:
+        with suppress(UnicodeDecodeError):
+            os.fsencode(path).decode("utf-8")
+            raise InputError(
+                f"'{path}' has letters that this session's locale lacks: set LC_ALL=C.UTF-8 or PYTHONUTF8=1."
+            ) from error
         raise InputError(f"'{path}' is not named in UTF-8: rename it, or a folder that it lies in.") from error
 
 

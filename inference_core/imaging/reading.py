@@ -133,7 +133,7 @@ def as_float(image: sitk.Image) -> sitk.Image:
 
 
 def _by(numbers) -> str:
-    return " x ".join(f"{number:.4g}" for number in numbers)
+    return " x ".join(f"{number:.4g}" if number < 1e4 else f"{number:.0f}" for number in numbers)
 
 
 def check_map(image: sitk.Image) -> sitk.Image:

@@ -100,6 +100,8 @@ def write_result(image: "sitk.Image", path: str | Path, sidecar: dict[str, Any])
     about = _OWN | {"SoftwareVersion": __version__} | sidecar
     text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
     with atomic_pair(path, sidecar_path(path)) as (temporary_image, temporary_sidecar):
+        # ITK's library prints the name of a file that it can't make.
+        temporary_image.touch()
         try:
             sitk.WriteImage(image, str(temporary_image))
         except RuntimeError as error:

@@ -8,8 +8,10 @@ from inference_core.terms.conditions import METABOLITE_ALIASES, METABOLITES
 #: Endings of image files that are read; of two-part formats, that of the header.
 IMAGE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".hdr.gz", ".hdr", ".mnc", ".gipl.gz", ".gipl")
 #: Endings of images in formats that are not read, and of arrays.
-_OTHER_IMAGES = (".mgz", ".mgh", ".nii.bz2", ".nii.xz", ".nii.zst", ".brik", ".brik.gz", ".vtk", ".vti", ".dcm", ".ima")
-_OTHER_IMAGES += (".img", ".img.gz", ".tif", ".tiff", ".npy")
+_OTHER_IMAGES = (
+    *(".mgz", ".mgh", ".nii.bz2", ".nii.xz", ".nii.zst", ".brik", ".brik.gz", ".vtk", ".vti", ".dcm", ".ima"),
+    *(".img", ".img.gz", ".tif", ".tiff", ".npy"),
+)
 _ARRAYS = (".mat", ".npz")
 
 #: Spellings in files beside LCModel's, of signals that stand for the paper's metabolites: words, and sums that lost

@@ -360,6 +360,7 @@ def test_bad_arguments_are_refused_before_anything_is_written(write_patient, res
         ((tmp_path / "none", tmp_path / "out"), {}, "does not exist or is no folder"),
         ((study, study), {}, "is the study's folder or a patient's: choose another"),
         ((study, study / "sub-01" / ".." / "sub-01"), {}, "is the study's folder or a patient's: choose another"),
+        ((study / "sub-01", study), {}, "results would lie among the files of patient 'sub-01': choose another"),
         ((study, tmp_path / "missing" / "out"), {}, "does not exist: create it first"),
         ((study, tmp_path / "out"), {"sharpness": [0, 0.2]}, "Sharpness 0.2 is outside"),
         ((study, tmp_path / "out"), {"sharpness": []}, "no sharpness"),

@@ -91,3 +91,14 @@ def test_a_reader_that_has_seen_enough(tmp_path):
         writer.stdout.close()
         assert writer.stderr.read() == b""
     assert writer.returncode == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="locales without letters are Linux's")
+def test_letters_that_the_locale_lacks_are_not_said_to_be_misnamed(study, monkeypatch):
+    for name, value in {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}.items():
+        monkeypatch.setenv(name, value)
+    done = run("-m", "inference_core", "batch", study, study.parent / "out", "--device", "cpu", "--jobs", "1")
+    assert done.returncode == 1
+    text = done.stdout + done.stderr
+    assert b"has letters that this session's locale lacks: set LC_ALL=C.UTF-8 or PYTHONUTF8=1." in text
+    assert b"Traceback" not in text

@@ -106,7 +106,7 @@ def test_what_the_disk_answers_is_told_where_itk_tells_a_temporary_name(refused,
 
     monkeypatch.setattr(sitk, "WriteImage", refuse)
     if refused == "name":
-        monkeypatch.setattr(Path, "open", over_quota)
+        monkeypatch.setattr(Path, "touch", over_quota)
     elif refused == "content":
         monkeypatch.setattr(writing.os, "fsync", over_quota)
     path = tmp_path / "x.nii.gz"
