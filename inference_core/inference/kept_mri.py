@@ -28,9 +28,14 @@ class MriOnGrid:
     brain: BrainOnGrid | None
 
 
+def _header(image: sitk.Image) -> tuple:
+    """What an image's voxels are and where they lie."""
+    return image.GetPixelID(), image.GetSize(), image.GetOrigin(), image.GetSpacing(), image.GetDirection()
+
+
 def _same(one: sitk.Image, other: sitk.Image) -> bool:
     """Whether two images hold the same, in the same place."""
-    if one.GetPixelID() != other.GetPixelID() or not one.IsSameImageGeometryAs(other, 0.0, 0.0):
+    if _header(one) != _header(other):
         return False
     values = [sitk.GetArrayViewFromImage(image) for image in (one, other)]
     places = [array.__array_interface__["data"][0] for array in values]
