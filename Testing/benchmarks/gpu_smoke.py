@@ -99,7 +99,7 @@ def _train(adversarial: bool, precision: str, streamed: bool = False) -> Callabl
                 slices = open_stored(patients, Path(folder) / "cache")
                 example_source.fits = lambda *arguments: False
             try:
-                batches = TrainingBatches(slices, 1, 0, settings.batch_options(), settings.resolutions)
+                batches = TrainingBatches(slices, 1, 0, settings, settings.resolutions)
                 fabric = make_fabric(device, precision=precision)[0]
                 records = []
                 on_device = None if device.startswith("cuda") else True

@@ -54,12 +54,13 @@ def run(arguments: argparse.Namespace) -> int:
     from inference_core.files.folders import make_folder
     from inference_core.research.reproduction.jobs import all_jobs, run_jobs
     from inference_core.research.reproduction.methods import choose_methods
-    from inference_core.research.reproduction.plan import check_run_folder, keep_plan, parse_budget, read_plan
+    from inference_core.research.reproduction.plan import check_run_folder, keep_plan, read_plan
     from inference_core.research.reproduction.report import write_report
     from inference_core.research.training.packing import unpack
+    from inference_core.terms.duration import parse_duration
 
     methods = choose_methods(arguments.methods)
-    budget = None if arguments.full else parse_budget(arguments.budget)
+    budget = None if arguments.full else parse_duration(arguments.budget, "budget")
     if arguments.side_by_side < 1:
         raise InputError(f"--side-by-side is {arguments.side_by_side}: it must be at least 1.")
     deadline = Deadline.after(arguments.duration)

@@ -248,9 +248,7 @@ def train(arguments: argparse.Namespace, settings, fabric, deadline: Deadline) -
             raise
         fabric.print(f"Stopped with some of the patients in {arguments.cache}: the same command goes on.", flush=True)
         return False
-    batches = TrainingBatches(
-        slices, settings.batch_size, settings.seed, settings.batch_options(), settings.resolutions
-    )
+    batches = TrainingBatches(slices, settings.batch_size, settings.seed, settings, settings.resolutions)
     steps = arguments.steps or max(1, round(arguments.epochs * batches.maps / settings.batch_size))
     settings = replace(settings, steps=steps)
     trainer = Trainer(network, batches, settings, arguments.output, fabric, arguments.compile, workers)

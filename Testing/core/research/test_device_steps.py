@@ -42,7 +42,7 @@ def _trainer(folder, settings=_SETTINGS, on_device=True, slices=None):
     folder.mkdir(exist_ok=True)
     torch.manual_seed(0)
     batches = TrainingBatches(
-        slices or random_slices(5), settings.batch_size, settings.seed, settings.batch_options(), settings.resolutions
+        slices or random_slices(5), settings.batch_size, settings.seed, settings, settings.resolutions
     )
     fabric = make_fabric("cpu", precision=settings.precision)[0]
     return Trainer(create_network(settings.network), batches, settings, folder, fabric, on_device=on_device)

@@ -13,11 +13,12 @@ from inference_core.research.reproduction.figures import comparison_figure
 from inference_core.research.reproduction.folds import split_folds
 from inference_core.research.reproduction.jobs import Job, all_jobs, let_go, run_jobs
 from inference_core.research.reproduction.methods import TRAINED_METHODS, choose_methods, untrained_methods
-from inference_core.research.reproduction.plan import Plan, keep_plan, parse_budget, read_plan, share_out
+from inference_core.research.reproduction.plan import Plan, keep_plan, read_plan, share_out
 from inference_core.research.reproduction.report import write_report
 from inference_core.research.reproduction.study import Study
 from inference_core.research.reproduction.tables import pairs_tested, read_scores, table_rows, turning_point
 from inference_core.terms.conditions import METABOLITES, TRAINED_RESOLUTIONS
+from inference_core.terms.duration import parse_duration
 
 
 def make_plan(methods=("unconditioned", "filter-scaling-met"), folds=2, **options):
@@ -50,13 +51,13 @@ def test_methods_are_the_papers_table():
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("20m", 1200), ("1.5 h", 5400), ("1d", 86400)])
 def test_budgets_are_read(text, seconds):
-    assert parse_budget(text) == seconds
+    assert parse_duration(text, "budget") == seconds
 
 
 @pytest.mark.parametrize("text", ["", "h", "2", "0m", "-1h", "2 weeks"])
 def test_what_is_no_budget_is_refused(text):
     with pytest.raises(InputError, match="not a time: write it"):
-        parse_budget(text)
+        parse_duration(text, "budget")
 
 
 def test_a_budget_is_shared_out_evenly():

@@ -99,7 +99,7 @@ def measure_whole_steps(
     }
     try:
         candidates = {name: stepping(steps) for name, steps in own.items()}
-        broad = read_recipe("default").stages[0].training.batch_options()
+        broad = read_recipe("default").stages[0].training
         candidates["a batch alone"] = making(_batches(device, size))
         candidates["a batch of the default recipe's"] = making(_batches(device, size, broad))
         times = paired(candidates, rounds, device, block=2)

@@ -131,10 +131,11 @@ class TrainingBatches:
         self._metabolites = torch.tensor(np.flatnonzero(usable.any(axis=1)), device=device)
         self._told = torch.stack([Condition.of(n, 0, 0).resolution for n in self.resolutions]).to(device)
         self._augment = augmentation.Augmentation(device)
-        self._domain_randomisation = domain_randomisation.DomainRandomisation(device) if self.options.redrawn else None
-        self._point_spread = point_spread.PointSpreads(self.options.point_spread, device)
-        self._appear = mri_appearance.MriAppearance(self.options.mri, device)
-        self._pedestal = baseline.Baseline(self.options.baseline, device)
+        asked = self.options
+        self._domain_randomisation = domain_randomisation.DomainRandomisation(device) if asked.redrawn else None
+        self._appear = mri_appearance.MriAppearance(asked.mri, device) if asked.mri.changed else None
+        self._pedestal = baseline.Baseline(asked.baseline, device) if asked.baseline[1] else None
+        self._point_spread = point_spread.PointSpreads(asked.point_spread, device) if asked.point_spread.share else None
         self._acquire = Acquisition(self.resolutions, device)
         self._mask = acquired_masks.AcquiredMasks(self.options.varied_masks, self._acquire, device)
         self._whole, self._of_slices = (torch.tensor([stream], device=device) for stream in (_WHOLE, _SLICES))
@@ -184,18 +185,18 @@ class TrainingBatches:
         acquired, target, mask = maps.split(1, dim=1)
         brain = domain_randomisation.block_means((mri[:, 0] > 0).float().flatten(1)).view_as(mask)
         shown = self._mask(random, mask, brain, choice.resolution)
-        if options.redrawn:
+        if self._domain_randomisation is not None:
             drawn = self._domain_randomisation(random, mri)
             redrawn = ((share[:, 0] < options.redrawn) & drawn[2])[:, None, None, None]
             acquired, target = (
                 torch.where(redrawn, new[:, None], old) for new, old in zip(drawn, (acquired, target), strict=False)
             )
-        if options.mri.changed:
+        if self._appear is not None:
             mri = self._appear(random, mri)
-        if options.baseline[1]:
+        if self._pedestal is not None:
             pedestal = self._pedestal(random, target, mask, brain)
             acquired, target = acquired + pedestal, target + pedestal
-        if options.point_spread.share:
+        if self._point_spread is not None:
             seen = self._point_spread(torch.cat((acquired, target), dim=1), self._point_spread.draw(random))
             # What is measured is a magnitude, ringing included.
             acquired, target = seen[:, :1], seen[:, 1:].abs()
@@ -220,14 +221,13 @@ class TrainingBatches:
 
     def _words(self) -> int:
         """Words that an example takes at most."""
-        options = self.options
         words = augmentation.WORDS + 1
-        words += acquired_masks.VARIED_WORDS if options.varied_masks else acquired_masks.WORDS
-        words += domain_randomisation.WORDS if options.redrawn else 0
-        words += mri_appearance.WORDS if options.mri.changed else 0
-        words += baseline.WORDS if options.baseline[1] else 0
-        words += point_spread.WORDS if options.point_spread.share else 0
-        return words + (1 + 2 * max(self.resolutions) ** 2 if options.noise[1] else 0)
+        words += acquired_masks.VARIED_WORDS if self.options.varied_masks else acquired_masks.WORDS
+        words += domain_randomisation.WORDS if self._domain_randomisation is not None else 0
+        words += mri_appearance.WORDS if self._appear is not None else 0
+        words += baseline.WORDS if self._pedestal is not None else 0
+        words += point_spread.WORDS if self._point_spread is not None else 0
+        return words + (1 + 2 * max(self.resolutions) ** 2 if self.options.noise[1] else 0)
 
     def _noise(self, random: RandomWords, acquired: Tensor, mask: Tensor) -> Tensor:
         """Complex noise in low-resolution voxels, of one standard deviation in its real and its imaginary part.

@@ -10,7 +10,7 @@ from inference_core.errors import InputError
 from inference_core.files.atomic import write_file
 from inference_core.research.reproduction.folds import FOLDS
 from inference_core.research.reproduction.methods import TrainedMethod
-from inference_core.terms.duration import UNITS, parse_duration
+from inference_core.terms.duration import UNITS
 
 #: Epochs that the paper trains for, and its batch.
 PAPER_EPOCHS, BATCH_SIZE = 100, 8
@@ -60,15 +60,6 @@ class Plan:
 def _in_words(seconds: float) -> str:
     unit = next(unit for unit in ("h", "m", "s") if seconds >= UNITS[unit] or unit == "s")
     return f"{seconds / UNITS[unit]:.3g} {unit}"
-
-
-def parse_budget(text: str) -> float:
-    """Seconds, from words such as 90s, 20m, 2h or 1d.
-
-    Raises:
-        InputError: for anything else.
-    """
-    return parse_duration(text, "budget")
 
 
 def share_out(

@@ -41,7 +41,7 @@ def _trainer(study: Study, method: TrainedMethod, resolutions: Sequence[int], sl
     make_folders(folder)
     torch.manual_seed(study.plan.seed)
     network = create_network(method.network)
-    batches = TrainingBatches(slices, BATCH_SIZE, settings.seed, settings.batch_options(), settings.resolutions)
+    batches = TrainingBatches(slices, BATCH_SIZE, settings.seed, settings, settings.resolutions)
     return Trainer(network, batches, settings, folder, make_fabric(study.device)[0]), settings
 
 

@@ -1,10 +1,10 @@
 """A training run's settings."""
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from inference_core.errors import InputError
-from inference_core.research.data.batch_options import BatchOptions, MriOptions, PointSpreadOptions
+from inference_core.research.data.batch_options import BatchOptions
 from inference_core.terms.conditions import SUPER_RESOLVED_MATRIX, TRAINED_RESOLUTIONS
 
 SCHEDULES = ("halving", "cosine")
@@ -18,9 +18,9 @@ def _plain(value: Any) -> Any:
     return [_plain(own) for own in value] if isinstance(value, tuple) else value
 
 
-@dataclass(frozen=True)
-class TrainingSettings:
-    """Settings of a training run; the defaults are the paper's (Sec. 3.2).
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings(BatchOptions):
+    """Settings of a training run, those of its batches included; the defaults are the paper's (Sec. 3.2).
 
     Attributes:
         steps: generator steps.
@@ -40,7 +40,6 @@ class TrainingSettings:
         averaging: decay of the running average of the weights that is written out; 0 for none.
         precision: one of `inference_core.research.training.launch.PRECISIONS`.
         seed: of the weights and of all batches.
-        redrawn, noise, baseline, varied_masks, point_spread, mri: as `BatchOptions`.
         resolutions: the input resolutions n to train on.
         trained_on: what data, in words.
     """
@@ -61,12 +60,6 @@ class TrainingSettings:
     averaging: float = 0.0
     precision: str = "32-true"
     seed: int = 0
-    redrawn: float = 0.0
-    noise: tuple[float, float] = (0.0, 0.0)
-    baseline: tuple[float, float] = (0.0, 0.0)
-    varied_masks: bool = False
-    point_spread: PointSpreadOptions = field(default_factory=PointSpreadOptions)
-    mri: MriOptions = field(default_factory=MriOptions)
     resolutions: tuple[int, ...] = TRAINED_RESOLUTIONS
     trained_on: str = ""
 
@@ -89,15 +82,7 @@ class TrainingSettings:
         for name in ("steps", "batch_size", "critic_steps", "learning_rate", "critic_learning_rate"):
             if getattr(self, name) <= 0:
                 raise InputError(f"Setting {name} is {getattr(self, name)}: it must be greater than 0.")
-        self.batch_options()
-
-    def batch_options(self) -> BatchOptions:
-        """What is done to examples.
-
-        Raises:
-            InputError: as `BatchOptions`.
-        """
-        return BatchOptions(**{own.name: getattr(self, own.name) for own in fields(BatchOptions)})
+        super().__post_init__()
 
     def as_dict(self) -> dict:
         """Plain values, as written into checkpoints and compared on resuming."""
