@@ -25,8 +25,10 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"{'region':16} {'quantity':16} {'mL':>7} {'as measured':>12} {'super-resolved':>20} {'signal':>8}")
     for row in rows:
         before, after = ("-" if mean is None else f"{mean:.3g}" for mean in (row.low_resolution_mean, row.mean))
-        spread = "" if row.uncertainty is None else f" ± {row.uncertainty:.3g}"
+        half_width = "" if row.uncertainty is None else f" ± {row.uncertainty:.3g}"
         change = "" if row.signal_change is None else f"{row.signal_change:+.1%}"
-        print(f"{row.region:16} {row.quantity:16} {row.volume_ml:7.1f} {before:>12} {after + spread:>20} {change:>8}")
+        print(
+            f"{row.region:16} {row.quantity:16} {row.volume_ml:7.1f} {before:>12} {after + half_width:>20} {change:>8}"
+        )
     print(f"{arguments.output}: {len(rows)} rows")
     return 0

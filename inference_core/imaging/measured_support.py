@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
+from inference_core.imaging.centred_fft import to_image, to_kspace
 from inference_core.imaging.interpolation_traces import CoarseGrid, Finding, find_interpolation, weights
 from inference_core.imaging.zero_filling_traces import zero_filled_from, zero_filling_cliff
 
@@ -178,31 +179,24 @@ def _without_interpolation(array: np.ndarray, grids: tuple[CoarseGrid, CoarseGri
     return rows @ coefficients @ columns.T
 
 
-def _to_kspace(array: np.ndarray) -> np.ndarray:
-    return np.fft.fftshift(np.fft.fft2(np.fft.ifftshift(array, axes=(-2, -1))), axes=(-2, -1))
-
-
-def _to_image(kspace: np.ndarray) -> np.ndarray:
-    return np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(kspace, axes=(-2, -1))), axes=(-2, -1))
-
-
 def _without_zero_filling(array: np.ndarray, support: MeasuredSupport) -> np.ndarray:
     """The measured map behind a zero-filled `array`, both `(slice, row, column)`; conventions as in `kspace`."""
     shape, inner = array.shape[-2:], (support.rows, support.columns)
     starts = [size // 2 - count // 2 for size, count in zip(shape, inner, strict=True)]
     centre = (slice(None), *(slice(start, start + count) for start, count in zip(starts, inner, strict=True)))
-    ratio = inner[0] * inner[1] / (shape[0] * shape[1])
+    # Voxels of either matrix show the same level.
+    scale = np.sqrt(inner[0] * inner[1] / (shape[0] * shape[1]))
     known = np.isfinite(array) & (array != 0)
     values = np.where(known, array, 0)
     magnitude = not np.any(values < 0)
 
     def measured(zero_filled: np.ndarray) -> np.ndarray:
-        return _to_image(_to_kspace(zero_filled)[centre]).real * ratio
+        return to_image(to_kspace(zero_filled)[centre]).real * scale
 
     def zero_filled(low_resolution: np.ndarray) -> np.ndarray:
         kspace = np.zeros(array.shape, dtype=complex)
-        kspace[centre] = _to_kspace(low_resolution) / ratio
-        return _to_image(kspace)
+        kspace[centre] = to_kspace(low_resolution) / scale
+        return to_image(kspace)
 
     low_resolution = measured(values)
     for _ in range(_ROUNDS):

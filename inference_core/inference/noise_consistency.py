@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from inference_core.imaging.centred_fft import to_image, to_kspace
 from inference_core.inference.held_back import HeldBack, in_image
 from inference_core.inference.map_noise import MapNoise
 from inference_core.inference.rings import RADIUS
@@ -80,7 +81,7 @@ def movement(difference: np.ndarray, held_back: HeldBack, slices: list[int], wei
         weights: of the map.
     """
     # The noise, too, was told inside the brain.
-    spectrum = _to_kspace(difference * held_back.brain[slices])
+    spectrum = to_kspace(difference * held_back.brain[slices])
     energy = float(np.square(np.abs(spectrum[:, held_back.region])).mean())
     return Movement(float(np.sqrt(energy)) / max(weights.limit, 1e-30), weights.source)
 
@@ -99,9 +100,9 @@ def noise_weights(
     """
     brain, region = held_back.brain[slices], held_back.region
     rest = held_back.detail[slices] - _scaled(proposed, gain, region)
-    difference = np.square(np.abs(_to_kspace(rest * brain)))
+    difference = np.square(np.abs(to_kspace(rest * brain)))
     draws = noise.images(slices, region)
-    energy = np.square(np.abs(_to_kspace(draws * brain))).mean(axis=0)
+    energy = np.square(np.abs(to_kspace(draws * brain))).mean(axis=0)
     share, rings = np.zeros(RADIUS.shape), np.floor(RADIUS / _RING).astype(int)
     for number in np.unique(rings[region]):
         ring = region & (rings == number)
@@ -128,29 +129,19 @@ def moved(
     """
     region = held_back.region
     rest = held_back.detail[slices] - _scaled(proposed, gain, region)
-    move = -weights.share * _to_kspace(rest)
+    move = -weights.share * to_kspace(rest)
     move *= np.minimum(1.0, _LARGEST_MOVE * weights.limit / np.maximum(np.abs(move), 1e-30))
     spots = np.abs(_smoothed(rest, _SPOT)) / max(weights.spot_noise, 1e-30)
     spots = np.clip((spots - _FIRST_SIGN) / (_CERTAIN - _FIRST_SIGN), 0, 1)
     kept = np.clip(_EMPHASIS * _smoothed(spots, _REACH), 0, 1)
-    return np.maximum(images + _to_image(move) * (1 - kept), 0).astype(np.float32)
+    return np.maximum(images + to_image(move).real * (1 - kept), 0).astype(np.float32)
 
 
 def _scaled(proposed: np.ndarray, gain: np.ndarray, region: np.ndarray) -> np.ndarray:
-    return in_image(_to_image(_to_kspace(proposed) * gain), region)
-
-
-def _to_kspace(images: np.ndarray) -> np.ndarray:
-    axes = (-2, -1)
-    return np.fft.fftshift(np.fft.fft2(np.fft.ifftshift(images, axes), axes=axes, norm="ortho"), axes)
-
-
-def _to_image(spectrum: np.ndarray) -> np.ndarray:
-    axes = (-2, -1)
-    return np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(spectrum, axes), axes=axes, norm="ortho"), axes).real
+    return in_image(to_image(to_kspace(proposed) * gain).real, region)
 
 
 def _smoothed(images: np.ndarray, deviation: float) -> np.ndarray:
     """Images convolved with a Gaussian of a standard deviation in voxels."""
     transfer = np.exp(-2 * (np.pi * deviation * RADIUS / SUPER_RESOLVED_MATRIX) ** 2)
-    return _to_image(_to_kspace(images) * transfer)
+    return to_image(to_kspace(images) * transfer).real

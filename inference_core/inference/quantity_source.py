@@ -16,7 +16,7 @@ from inference_core.inference.super_resolved_map import Check, SuperResolvedMap
 from inference_core.inference.super_resolver import PreparedInput
 from inference_core.inference.uncertainty.calibration import Calibration
 from inference_core.terms.quantity import Quantity
-from inference_core.terms.ratios import RatioMap, least_denominator, no_meaningful_values, normalised, ratio_in_part
+from inference_core.terms.ratios import RatioMap, least_denominator, no_meaningful_values, ratio_map, reference_level
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class QuantitySource:
         if self._quantity.ratio is None:
             (name,) = values
             return RatioMap(values[name], widths[name], self._brain[indices])
-        found = ratio_in_part(self._quantity.ratio, values, self._brain[indices], 0.0, widths)
+        found = ratio_map(self._quantity.ratio, values, self._brain[indices], uncertainties=widths)
         return self._as_referred(found, check)
 
     def whole(self, calibration: Calibration | None = None, check: Check | None = None) -> QuantityResult:
@@ -193,30 +193,29 @@ class QuantitySource:
     def _unmasked_ratio(self, indices: Sequence[int], check: Check | None) -> RatioMap:
         """A ratio as it is, in what its uncertainty has not masked yet."""
         values = {name: own.values(indices, check) for name, own in self._maps.items()}
-        return ratio_in_part(self._quantity.ratio, values, self._brain[list(indices)], self._least)
+        return ratio_map(self._quantity.ratio, values, self._brain[list(indices)], self._least)
 
     def _as_referred(self, found: RatioMap, check: Check | None) -> RatioMap:
         """A ratio in multiples of its level in normal tissue, if that is wanted."""
         self._meaningful |= bool(found.mask.any())
         if self._quantity.reference is None:
             return found
-        level = np.float32(self._reference_level(check))
-        spread = None if found.uncertainty is None else found.uncertainty / level
-        return RatioMap(found.values / level, spread, found.mask)
+        return found.in_multiples_of(self._reference_level(check))
 
     def _reference_level(self, check: Check | None) -> float:
         if self._level is None:
             # If it is in none, one slice is enough to find that out.
             indices = np.flatnonzero(self._tissue.any(axis=(1, 2))).tolist() or [0]
-            self._level = normalised(self._unmasked_ratio(indices, check), self._tissue[indices])[1]
+            self._level = reference_level(self._unmasked_ratio(indices, check), self._tissue[indices])
         return self._level
 
     def _as_measured(self) -> tuple[np.ndarray, np.ndarray]:
         if self._quantity.ratio is None:
             (values,) = self._measured.values()
             return values, values > 0
-        found = ratio_in_part(self._quantity.ratio, self._measured, self._measured_brain, self._least)
-        return found.values / np.float32(self._level or 1.0), found.mask
+        found = ratio_map(self._quantity.ratio, self._measured, self._measured_brain, self._least)
+        found = found.in_multiples_of(self._level or 1.0)
+        return found.values, found.mask
 
 
 def check_one_grid(prepared: Mapping[str, PreparedInput]) -> None:

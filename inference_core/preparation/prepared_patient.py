@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from inference_core.errors import InputError, InputWarning
+from inference_core.errors import InputError, InputWarning, collected_warnings
 from inference_core.imaging.geometry import super_resolved_grid
 from inference_core.imaging.reading import check_mri, read_image
 from inference_core.imaging.roles import check_contents, check_names
@@ -96,15 +96,9 @@ def prepare_patient(parts: PatientParts, settings: PreparationSettings) -> Prepa
     """
     if parts.problem:
         raise InputError(parts.problem)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        prepared = _prepare(parts, settings)
-    for warning in caught:
-        if not issubclass(warning.category, InputWarning):
-            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    ours = (str(warning.message) for warning in caught if issubclass(warning.category, InputWarning))
-    sources, anatomy, maps, unused = prepared
-    return PreparedPatient(parts, sources, anatomy, maps, tuple(dict.fromkeys(ours)), unused)
+    with collected_warnings() as notices:
+        sources, anatomy, maps, unused = _prepare(parts, settings)
+    return PreparedPatient(parts, sources, anatomy, maps, tuple(notices), unused)
 
 
 def _prepare(

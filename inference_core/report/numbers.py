@@ -10,12 +10,12 @@ def number(value: float | None) -> str:
     return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
-def with_spread(value: float | None, spread: float | None) -> tuple[str, str]:
+def with_half_width(value: float | None, half_width: float | None) -> tuple[str, str]:
     """A value and its half-width, two digits of it, both to the same place; the second is empty if not known."""
-    if value is None or not spread or not math.isfinite(value) or not math.isfinite(spread):
+    if value is None or not half_width or not math.isfinite(value) or not math.isfinite(half_width):
         return number(value), ""
-    places = max(0, 1 - math.floor(math.log10(spread)))
-    return f"{value:.{places}f}", f"{spread:.{places}f}"
+    places = max(0, 1 - math.floor(math.log10(half_width)))
+    return f"{value:.{places}f}", f"{half_width:.{places}f}"
 
 
 def length(value: float) -> str:

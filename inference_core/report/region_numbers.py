@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element
 from inference_core.regions.table import RegionRow
 from inference_core.report.columns import Column
 from inference_core.report.markup import Content, element
-from inference_core.report.numbers import number, with_spread
+from inference_core.report.numbers import number, with_half_width
 
 
 def numbers_table(
@@ -55,8 +55,8 @@ def _region(
 
 
 def _mean(row: RegionRow) -> Content:
-    mean, spread = with_spread(row.mean, row.uncertainty)
-    return [element("b", mean), f" ± {spread}" if spread else None]
+    mean, half_width = with_half_width(row.mean, row.uncertainty)
+    return [element("b", mean), f" ± {half_width}" if half_width else None]
 
 
 def _percent(share: float | None, form: str = ".0f") -> str | None:

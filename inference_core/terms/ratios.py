@@ -113,31 +113,10 @@ class RatioMap:
     uncertainty: np.ndarray | None
     mask: np.ndarray
 
-
-def ratio_map(
-    ratio: Ratio,
-    maps: dict[str, np.ndarray],
-    brain: np.ndarray,
-    uncertainties: dict[str, np.ndarray] | None = None,
-) -> RatioMap:
-    """A ratio, voxel by voxel.
-
-    Args:
-        ratio: which.
-        maps: by metabolite's paper name, all of one shape and unit.
-        brain: where maps hold values, bool, of the same shape.
-        uncertainties: standard errors of the maps, like `maps`; taken as independent. Without them, the denominator
-            counts as zero below a tenth of its median in the brain.
-
-    Raises:
-        InputError: for a map that is missing, or a denominator that is zero, within its uncertainty, everywhere.
-    """
-    ratio.require(maps)
-    least = least_denominator(ratio, maps, brain) if uncertainties is None else 0.0
-    found = ratio_in_part(ratio, maps, brain, least, uncertainties)
-    if not found.mask.any():
-        raise InputError(no_meaningful_values(ratio))
-    return found
+    def in_multiples_of(self, level: float) -> "RatioMap":
+        """The same, divided by a level."""
+        uncertainty = None if self.uncertainty is None else self.uncertainty / np.float32(level)
+        return RatioMap(self.values / np.float32(level), uncertainty, self.mask)
 
 
 def no_meaningful_values(ratio: Ratio) -> str:
@@ -154,18 +133,21 @@ def least_denominator(ratio: Ratio, maps: dict[str, np.ndarray], brain: np.ndarr
     return max(_LEAST_SHARE * float(np.median(denominator[brain])), 0.0) if brain.any() else 0.0
 
 
-def ratio_in_part(
+def ratio_map(
     ratio: Ratio,
     maps: dict[str, np.ndarray],
     brain: np.ndarray,
-    least: float,
+    least: float = 0.0,
     uncertainties: dict[str, np.ndarray] | None = None,
 ) -> RatioMap:
-    """A ratio in some of a patient's slices, where it may mean nothing anywhere.
+    """A ratio, voxel by voxel; masked where its denominator is zero, within its uncertainty.
 
     Args:
-        ratio, maps, brain, uncertainties: as `ratio_map`.
+        ratio: which.
+        maps: by metabolite's paper name, all of one shape and unit.
+        brain: where maps hold values, bool, of the same shape.
         least: up to which value a denominator counts as zero, whatever the uncertainties.
+        uncertainties: standard errors of the maps, like `maps`; taken as independent.
     """
     numerator, denominator = (_sum_of(maps, names) for names in (ratio.numerator, ratio.denominator))
     mask = brain & (denominator > least)
@@ -179,23 +161,20 @@ def ratio_in_part(
     values = np.where(mask, numerator / divisor, 0).astype(np.float32)
     if uncertainties is None:
         return RatioMap(values, None, mask)
-    spread = np.sqrt(above**2 + (values * below) ** 2) / divisor
-    return RatioMap(values, np.where(mask, spread, 0).astype(np.float32), mask)
+    uncertainty = np.sqrt(above**2 + (values * below) ** 2) / divisor
+    return RatioMap(values, np.where(mask, uncertainty, 0).astype(np.float32), mask)
 
 
 def _sum_of(maps: dict[str, np.ndarray], names: tuple[str, ...]) -> np.ndarray:
     return reduce(np.add, (maps[name].astype(np.float64) for name in names))
 
 
-def normalised(found: RatioMap, reference: np.ndarray) -> tuple[RatioMap, float]:
-    """A ratio as multiples of its median in a reference region, such as normal tissue on the other side.
+def reference_level(found: RatioMap, reference: np.ndarray) -> float:
+    """A ratio's median in a reference region, such as normal tissue on the other side.
 
     Args:
         found: the ratio.
         reference: the region, bool, of the ratio's shape.
-
-    Returns:
-        The multiples, and the median that they are of.
 
     Raises:
         InputError: if the ratio has no value above zero there.
@@ -204,5 +183,4 @@ def normalised(found: RatioMap, reference: np.ndarray) -> tuple[RatioMap, float]
     level = float(np.median(found.values[inside])) if inside.any() else 0.0
     if not level > 0:
         raise InputError("The reference region holds no value of the ratio: choose one within the brain.")
-    spread = None if found.uncertainty is None else found.uncertainty / np.float32(level)
-    return RatioMap(found.values / np.float32(level), spread, found.mask), level
+    return level

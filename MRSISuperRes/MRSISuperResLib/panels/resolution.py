@@ -1,12 +1,11 @@
 """The input's resolution in words, as the panel states it."""
 
-import warnings
 from dataclasses import dataclass
 
 import SimpleITK as sitk
 from slicer.i18n import tr as _
 
-from inference_core.errors import InputError, InputWarning
+from inference_core.errors import InputError, collected_warnings
 from inference_core.imaging.geometry import super_resolved_grid
 from inference_core.imaging.measured_support import as_measured
 from inference_core.imaging.reading import check_map
@@ -40,8 +39,7 @@ def describe(image: sitk.Image) -> Readout:
         image: the map.
     """
     try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", InputWarning)
+        with collected_warnings() as notices:
             loaded = check_map(image)
             measured, support = as_measured(loaded)
             grid = super_resolved_grid(measured)
@@ -58,7 +56,6 @@ def describe(image: sitk.Image) -> Readout:
         fine=_size(fine[0], fine[1], "{:.1f}"),
         factor=SUPER_RESOLVED_MATRIX / n,
     )
-    notices = [str(warning.message) for warning in caught]
     if support.interpolation is not None:
         notices.insert(0, support.notice(loaded))
     return Readout(text=text, warning=" ".join(notices), usable=True)

@@ -19,7 +19,7 @@ from inference_core.regions.table import region_rows
 from inference_core.report import figures, pdf
 from inference_core.report.colours import coloured, on_anatomy
 from inference_core.report.markup import document, element
-from inference_core.report.numbers import number, with_spread
+from inference_core.report.numbers import number, with_half_width
 from inference_core.report.orientation import slice_view
 from inference_core.report.report import write_patient_report
 from inference_core.report.slices import shown_slices
@@ -229,9 +229,9 @@ def test_numbers_as_written():
         "1234",
         "–",
     ]
-    assert with_spread(1.2345, 0.0678) == ("1.234", "0.068")
-    assert with_spread(123.4, 56.0) == ("123", "56")
-    assert with_spread(1.5, None) == ("1.5", "")
+    assert with_half_width(1.2345, 0.0678) == ("1.234", "0.068")
+    assert with_half_width(123.4, 56.0) == ("123", "56")
+    assert with_half_width(1.5, None) == ("1.5", "")
 
 
 def test_colours_end_with_the_window():

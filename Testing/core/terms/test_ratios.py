@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 
 from inference_core import METABOLITES, InputError
 from inference_core.terms.naming import guess_metabolite
-from inference_core.terms.ratios import STANDARD_RATIOS, Ratio, normalised, ratio_map
+from inference_core.terms.ratios import (
+    STANDARD_RATIOS,
+    Ratio,
+    least_denominator,
+    no_meaningful_values,
+    ratio_map,
+    reference_level,
+)
 
 
 @pytest.mark.parametrize(
@@ -65,17 +72,19 @@ def test_a_ratio_is_masked_where_its_denominator_may_be_zero():
     maps = maps_of([2, 2, 2, 2], [4, 1, 0.5, 4])
     errors = maps_of([0.2] * 4, [0.4] * 4)
     brain = np.array([True, True, True, False])
-    found = ratio_map(Ratio.parse("tCho/NAA"), maps, brain, errors)
+    found = ratio_map(Ratio.parse("tCho/NAA"), maps, brain, uncertainties=errors)
     assert found.mask.tolist() == [True, True, False, False]
     assert found.values.tolist() == [0.5, 2, 0, 0]
-    with pytest.raises(InputError, match="zero throughout"):
-        ratio_map(Ratio.parse("tCho/NAA"), maps, brain, errors | {"NAA": np.full(4, 9.0)})
+    nowhere = ratio_map(Ratio.parse("tCho/NAA"), maps, brain, uncertainties=errors | {"NAA": np.full(4, 9.0)})
+    assert not nowhere.mask.any()
+    assert "NAA is zero throughout the brain" in no_meaningful_values(Ratio.parse("tCho/NAA"))
     with pytest.raises(InputError, match="needs a map of tCr"):
-        ratio_map(Ratio.parse("tCho/tCr"), maps, brain)
+        Ratio.parse("tCho/tCr").require(maps)
 
 
 def test_without_uncertainties_a_tenth_of_the_median_counts_as_zero():
-    found = ratio_map(Ratio.parse("tCho/NAA"), maps_of([1] * 5, [5, 5, 5, 0.4, 0]), np.ones(5, bool))
+    ratio, maps, brain = Ratio.parse("tCho/NAA"), maps_of([1] * 5, [5, 5, 5, 0.4, 0]), np.ones(5, bool)
+    found = ratio_map(ratio, maps, brain, least_denominator(ratio, maps, brain))
     assert found.mask.tolist() == [True, True, True, False, False]
     assert found.uncertainty is None
 
@@ -86,7 +95,7 @@ def test_errors_propagate_as_draws_do():
     draws["tCr"] = rng.normal(8, 0.3, 200_000)
     levels = {"Gly": np.array([2.0]), "Gln": np.array([3.0]), "tCr": np.array([8.0])}
     errors = {"Gly": np.array([0.1]), "Gln": np.array([0.2]), "tCr": np.array([0.3])}
-    found = ratio_map(Ratio.parse("(Gly + Gln)/tCr"), levels, np.array([True]), errors)
+    found = ratio_map(Ratio.parse("(Gly + Gln)/tCr"), levels, np.array([True]), uncertainties=errors)
     expected = (draws["Gly"] + draws["Gln"]) / draws["tCr"]
     assert found.uncertainty[0] == pytest.approx(expected.std(), rel=0.02)
 
@@ -94,8 +103,9 @@ def test_errors_propagate_as_draws_do():
 def test_normalisation_is_by_the_median_of_the_reference():
     found = ratio_map(Ratio.parse("tCho/NAA"), maps_of([1, 2, 3, 8], [2, 2, 2, 2]), np.ones(4, bool))
     reference = np.array([True, True, True, False])
-    multiples, level = normalised(found, reference)
+    level = reference_level(found, reference)
+    multiples = found.in_multiples_of(level)
     assert multiples.values.tolist() == [0.5, 1, 1.5, 4]
     assert level > 0
     with pytest.raises(InputError, match="reference region"):
-        normalised(found, np.zeros(4, bool))
+        reference_level(found, np.zeros(4, bool))

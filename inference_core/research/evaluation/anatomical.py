@@ -14,7 +14,7 @@ from inference_core.terms.conditions import MRI_UPSAMPLING, SUPER_RESOLVED_MATRI
 
 #: Offsets to half of a voxel's neighbours within 5 x 5; the others are theirs. Those within 3 x 3 gained 0.3 dB less.
 _NEIGHBOURS = tuple((row, column) for row in range(3) for column in range(-2, 3) if (row, column) > (0, 0))
-#: Difference of intensity, relative to the brain's spread, that makes an edge; weight of the penalty; and of pairs
+#: Difference of intensity, in standard deviations in the brain, that makes an edge; weight of the penalty; and of pairs
 #: across an edge. These gained the most on simulated patients 1000000 to 1000007, at n = 16, 24 and 32. Nothing was
 #: gained by a penalty that follows the metabolite's noise, by Bowsher's choice of the most similar neighbours, or by
 #: solving on the MRI's grid.
@@ -27,7 +27,7 @@ _MATRIX = (SUPER_RESOLVED_MATRIX, SUPER_RESOLVED_MATRIX)
 
 
 def _on_maps_grid(mri: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean of an MRI in each map voxel, in units of its spread in the brain, and the share of brain.
+    """Mean of an MRI in each map voxel, in units of its standard deviation in the brain, and the share of brain.
 
     Both `(batch, 64, 64)`.
     """
@@ -37,8 +37,8 @@ def _on_maps_grid(mri: Tensor) -> tuple[Tensor, Tensor]:
     brain = inside > 0.5
     count = brain.sum(dim=(1, 2)).clamp_min(1)
     centre = (mean * brain).sum(dim=(1, 2)) / count
-    spread = ((((mean - centre[:, None, None]) * brain) ** 2).sum(dim=(1, 2)) / count).sqrt().clamp_min(1e-6)
-    return mean / spread[:, None, None], inside
+    deviation = ((((mean - centre[:, None, None]) * brain) ** 2).sum(dim=(1, 2)) / count).sqrt().clamp_min(1e-6)
+    return mean / deviation[:, None, None], inside
 
 
 def _shifted(values: Tensor, offset: tuple[int, int]) -> Tensor:
