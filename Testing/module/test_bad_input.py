@@ -155,5 +155,5 @@ def test_the_console_raises_one_sentence(logic, change, sentence):
 def test_a_map_whose_name_does_not_tell_the_metabolite(logic):
     loaded = [slicer.util.loadVolume(str(sample_file(name)), {"show": False}) for name in ("T1w", "FLAIR")]
     source = volume(np.ones((1, 16, 16)), "unnamed")
-    with pytest.raises(InputError, match=r"unnamed.*does not tell the metabolite"):
+    with pytest.raises(InputError, match=r"unnamed.*contains no metabolite"):
         logic.superResolve(source, *loaded)

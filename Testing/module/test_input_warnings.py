@@ -70,7 +70,7 @@ def test_a_volume_that_slicer_placed_by_its_sform_is_not(session, panel, tmp_pat
 def test_a_volume_without_a_place_is_said(session, panel, tmp_path):
     node = slicer.util.loadVolume(str(with_two_places("T1w", tmp_path, codes=(0, 0))), {"show": False})
     session.choose(panel.ui.t1Selector, node)
-    assert f"The header of the T1 '{node.GetName()}' tells no place in the patient" in panel.ui.messageLabel.text
+    assert f"The header of the T1 '{node.GetName()}' gives no position in the patient" in panel.ui.messageLabel.text
 
 
 def test_a_map_with_its_slices_along_another_axis_is_reordered_and_said(session, panel):

@@ -105,7 +105,7 @@ class PatientMaps:
     def self_check(self, path: Path, metabolite: str, sharpness: float) -> "SelfCheck | NoSelfCheck":
         """Whether the network's detail holds against a map's own measurement; its `result` comes first.
 
-        Its noise is told from Cramér-Rao bounds beside the map, where there are some on its grid.
+        Its noise is estimated from Cramér-Rao bounds beside the map, where there are some on its grid.
 
         Raises:
             BatchCancelled: as soon as `cancelled` answers True.

@@ -34,7 +34,7 @@ class ValidationRow:
         standard_error: of it.
         explained_unmatched: what the network's detail explains without being matched to the data.
         noise: the share of the held-back measured k-space that is noise.
-        noise_source: what tells it.
+        noise_source: what it was estimated from.
         verdict: one of `self_check`'s, or "not checked", or "failed".
         message: why, or the warning.
         check: all that is known of it.

@@ -53,7 +53,7 @@ def run_command(run: Callable[[argparse.Namespace], int], arguments: argparse.Na
             say(f"Error: {error}")
             return 2
         except BrokenPipeError:
-            # Whoever read the output has seen enough.
+            # The program that read the output has closed it.
             give_up_output()
             return 1
         except OSError as error:

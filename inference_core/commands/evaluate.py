@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _details(arguments: argparse.Namespace, methods: dict, slices) -> list[dict]:
-    """Whether details are true, which only simulated patients tell; printed, too."""
+    """Whether details are true, which is known of simulated patients only; printed, too."""
     from inference_core.commands.progress import progress_bar
     from inference_core.research.data.simulated import SimulatedSlices
     from inference_core.research.evaluation.detail_scores import detail_scores, together

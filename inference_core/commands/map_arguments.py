@@ -13,7 +13,7 @@ def map_files(given: Sequence[str]) -> dict[str, Path]:
     """Files of a patient's maps by metabolite, in the paper's order, from "NAA.nii.gz", "NAA=map1.nii.gz" and the like.
 
     Raises:
-        InputError: for a file whose name tells no metabolite, or two of one, or whose values do not compare between
+        InputError: for a file whose name contains no metabolite, or two of one, or whose values do not compare between
             voxels, see `fsl_mrs.check_comparable`.
     """
     from inference_core.study.fsl_mrs import check_comparable
@@ -27,7 +27,7 @@ def map_files(given: Sequence[str]) -> dict[str, Path]:
             told = guess_metabolite(Path(text).name)
             if told is None:
                 raise InputError(
-                    f"The map '{text}' does not tell its metabolite: write NAA={text}, or whichever it is."
+                    f"The map '{text}' does not name its metabolite: write NAA={text}, or whichever it is."
                 )
         name = resolve_metabolite(told)
         if name in files:

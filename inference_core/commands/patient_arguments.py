@@ -69,7 +69,7 @@ class GivenPatient:
 
         Args:
             certain: whether the uncertainties are wanted.
-            checked: whether the maps are checked against their own measurement, which the notices then tell of.
+            checked: whether the maps are checked against their own measurement, which the notices then report.
 
         Warns:
             InputWarning: on maps, regions and ratios, and if the weights have no calibration.

@@ -12,7 +12,7 @@ _SLICES = 12
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument(
-        "--output", type=Path, required=True, help="folder of the run; goes on where an earlier one ended"
+        "--output", type=Path, required=True, help="folder of the run; an unfinished run there is continued"
     )
     data = parser.add_mutually_exclusive_group()
     data.add_argument("--data", type=Path, help="folder of patients, as `mrsi-superres phantom` writes them")
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="duration",
         metavar="TIME",
         help="stop after a time such as 9m, with all that is needed to go on in at most 8 files of 16 MiB in the "
-        "folder `state`; the same command goes on. Weights that nothing needs any more are removed",
+        "folder `state`; the same command continues. Weights that nothing needs any more are removed",
     )
     parser.add_argument(
         "--side-by-side", type=int, default=1, metavar="N", help="networks at once on each device, as processes (1)"
@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         study = _planned(arguments, output, methods, patients, devices[0], budget, lpips, read_plan(output), deadline)
     except OutOfTimeError:
-        print("Stopped with some of the patients simulated: the same command goes on.", flush=True)
+        print("Stopped with some of the patients simulated: the same command continues.", flush=True)
         return 0
     study = replace(study, until=deadline.end)
     keep_plan(output, study.plan)
@@ -105,7 +105,7 @@ def _leave(study) -> None:
     jobs = all_jobs(study)
     done, needed = sum(job.done(study) for job in jobs), time_needed(study)
     parts, again = leave(study)
-    print(f"Stopped with {done} of {len(jobs)} jobs done, in {parts} files: the same command goes on.", flush=True)
+    print(f"Stopped with {done} of {len(jobs)} jobs done, in {parts} files: the same command continues.", flush=True)
     if again:
         print(f"Too large to be kept, and begun again: {', '.join(again)}.", flush=True)
     if needed:

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="duration",
         metavar="TIME",
         help="stop after a time such as 9m, with all that is needed to go on in at most 8 files of 16 MiB in the "
-        "folder `state`; the same command goes on",
+        "folder `state`; the same command continues",
     )
     data = parser.add_argument_group("data").add_mutually_exclusive_group()
     data.add_argument("--data", type=Path, help="folder of patients, as `mrsi-superres phantom` writes them")
@@ -246,7 +246,7 @@ def train(arguments: argparse.Namespace, settings, fabric, deadline: Deadline) -
     except OutOfTimeError:
         if arguments.cache is None:
             raise
-        fabric.print(f"Stopped with some of the patients in {arguments.cache}: the same command goes on.", flush=True)
+        fabric.print(f"Stopped with some of the patients in {arguments.cache}: the same command continues.", flush=True)
         return False
     batches = TrainingBatches(slices, settings.batch_size, settings.seed, settings, settings.resolutions)
     steps = arguments.steps or max(1, round(arguments.epochs * batches.maps / settings.batch_size))
@@ -274,7 +274,7 @@ def train(arguments: argparse.Namespace, settings, fabric, deadline: Deadline) -
         stop = deadline.passed if deadline else None
         trained = trainer.run(arguments.checkpoint_every, progress, validate, arguments.validate_every, stop)
     if trainer.step < steps:
-        fabric.print(f"Stopped at step {trainer.step} of {steps}: the same command goes on.", flush=True)
+        fabric.print(f"Stopped at step {trainer.step} of {steps}: the same command continues.", flush=True)
         return False
 
     def write() -> None:

@@ -120,7 +120,7 @@ def run_recipe(arguments: argparse.Namespace) -> int:
             )
             if not train(own, settings, fabric, deadline):
                 return False
-            # A stage that is done is not gone on with, and its checkpoint is by far the largest of its files.
+            # A stage that is done is not resumed, and its checkpoint is by far the largest of its files.
             together(fabric, lambda folder=folder: (folder / CHECKPOINT).unlink(missing_ok=True), alone=True)
         together(fabric, lambda: _finish(arguments.output, weights, recipe), alone=True)
         return True

@@ -85,7 +85,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """A temporary path with the same folder and extension, which replaces `path` when the block ends.
 
     If the block raises, or the disk does not take the file, the temporary file is removed and `path` is left as it was.
-    For what must write files itself; whoever has the content calls `write_file`.
+    For code that must write files itself; with the content at hand, call `write_file`.
 
     Raises:
         InputError: if the file can't be written.

@@ -21,10 +21,10 @@ _LARGEST_FIRST_REST = 0.1
 _LARGEST_REST = 5e-3
 #: Combinations shorter than this relative to the largest possible are 0 (squared).
 _ZERO = 1e-9
-#: Fewest combinations of a grid, relative to the voxels; fewest that must tell something.
+#: Fewest combinations of a grid, relative to the voxels; fewest that must be informative.
 _FEWEST_COMBINATIONS, _FEWEST_TELLING = 0.25, 10
-#: What a combination must find beside it to tell something, squared and relative to the others; and the share of the
-#: telling ones that must agree.
+#: What a combination must find beside it to be informative, squared and relative to the others; and the share of the
+#: informative ones that must agree.
 _TELLING, _AGREEING = 1e-3, 0.9
 
 KINDS = ("nearest neighbour", "linear", "cubic")

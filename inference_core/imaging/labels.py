@@ -21,7 +21,7 @@ def label_images(path: Path, t1: sitk.Image, names: Sequence[str] = ()) -> dict[
 
     Raises:
         InputError: for labels that are no whole numbers or none, names of labels that there are not, and a label image
-            of which nothing tells where it lies on the T1.
+            of which the position on the T1 is not known.
     """
     image = read_image(path, "label image", place_needed=False)
     check_places({f"label image '{path}'": image, "T1": t1})

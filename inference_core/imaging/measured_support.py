@@ -1,7 +1,7 @@
 """The matrix that a map was measured on, where it was zero-filled or interpolated before it was loaded.
 
 Scanners and viewers often hand out a 22 x 22 acquisition on 32 x 32, 48 x 48 or 64 x 64 voxels. The network must be
-told the measured resolution, and data consistency may use only measured coefficients, so such maps are taken back to
+given the measured resolution, and data consistency may use only measured coefficients, so such maps are taken back to
 the matrix they were measured on. Interpolation leaves traces that measured maps don't have: see
 `inference_core.imaging.zero_filling_traces` and `inference_core.imaging.interpolation_traces`. In doubt a map is taken
 as measured.

@@ -51,7 +51,7 @@ def read_nifti(path: Path, role: str) -> sitk.Image:
 
     Returns:
         3-D of real numbers: those stored, or 64-bit floating point where the header scales them. An image whose
-        header tells no place is marked as such, see `place.without_place`.
+        header gives no position is marked as such, see `place.without_place`.
 
     Warns:
         InputWarning: if sform and qform differ by more than a tenth of a voxel.
@@ -85,14 +85,14 @@ def check_itk_place(path: Path, role: str) -> None:
         role: what to call the image.
 
     Raises:
-        InputError: if it is a NIfTI file that tells no place, or two of which ITK takes the qform.
+        InputError: if it is a NIfTI file that gives no position, or two of which ITK takes the qform.
     """
     if not path.name.casefold().endswith(ENDINGS):
         return
     try:
         header = nifti_header(path)
     except (Unreadable, OSError):
-        # Whoever loads it says what is wrong.
+        # The reader says what is wrong with it.
         return
     if header.affine is None:
         raise InputError(no_place_message(role, NO_CODES))
@@ -113,7 +113,7 @@ def position_warning(path: Path, role: str, voxel_to_lps: np.ndarray) -> str | N
         voxel_to_lps: 4 x 4, where it was put, from voxel indices to mm.
 
     Returns:
-        A sentence, if the file is NIfTI and tells no place, or two of which the image lies in the qform's; else None.
+        A sentence, if a NIfTI file gives no position, or gives two and the image lies in the qform's; else None.
     """
     if not path.name.casefold().endswith(ENDINGS):
         return None
@@ -123,7 +123,7 @@ def position_warning(path: Path, role: str, voxel_to_lps: np.ndarray) -> str | N
         return None
     if header.affine is None:
         return (
-            f"The header of the {role} tells no place in the patient ({NO_CODES}): where it lies is a guess, check "
+            f"The header of the {role} gives no position in the patient ({NO_CODES}): where it lies is a guess, check "
             "that it fits the other images."
         )
     apart, shape = disagreement(header), (*header.shape, 1, 1)[:3]

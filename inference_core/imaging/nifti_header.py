@@ -119,7 +119,7 @@ class NiftiHeader:
 
     @property
     def affine(self) -> np.ndarray | None:
-        """Where the voxels lie: the sform if its code is above 0, else the qform; None if the header tells no place.
+        """Where the voxels lie: the sform if its code is above 0, else the qform; None if the header gives no position.
 
         The same choice as nibabel's `get_best_affine`, FSL's `newimagevox2mm_mat` and SPM's `mat`.
         """

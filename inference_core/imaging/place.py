@@ -1,7 +1,7 @@
 """Where an image lies in the patient, as its file's header tells it, and whether images can be taken to agree.
 
 NIfTI headers have two places, sform and qform. The sform counts if its code is above 0, as in nibabel, FSL and SPM;
-ITK, and with it Slicer, takes the qform wherever the sform's code is not 1. Some files tell no place at all.
+ITK, and with it Slicer, takes the qform wherever the sform's code is not 1. Some files give no position at all.
 """
 
 import warnings
@@ -15,7 +15,7 @@ from inference_core.imaging.nifti_header import NiftiHeader
 
 #: Places that differ by more than this share of a voxel are two places.
 LARGEST_DIFFERENCE = 0.1
-#: Metadata of an image whose file's header tells no place: why.
+#: Metadata of an image whose file's header gives no position: why.
 _NO_PLACE = "mrsi_superres_no_place"
 #: How far matrices and voxel sizes of images without a place may be from agreeing: headers are single precision.
 _SAME = 1e-4
@@ -65,12 +65,12 @@ def disagreement(header: NiftiHeader) -> tuple[float, float] | None:
 
 
 def mark_without_place(image: sitk.Image, why: str) -> None:
-    """Remember that the file that an image was read from tells no place: `why`, such as "its codes are 0"."""
+    """Remember that the file that an image was read from gives no position: `why`, such as "its codes are 0"."""
     image.SetMetaData(_NO_PLACE, why)
 
 
 def without_place(image: sitk.Image) -> str | None:
-    """Why nothing tells where an image lies, or None if something does, or the image came from no file."""
+    """Why the position of an image is not known; None if it is, or the image came from no file."""
     if image.HasMetaDataKey(_NO_PLACE):
         return image.GetMetaData(_NO_PLACE)
     # An image that SimpleITK itself read from a NIfTI file.
@@ -82,24 +82,24 @@ NO_CODES = "the codes of its sform and qform are 0"
 
 
 def check_places(images: Mapping[str, sitk.Image]) -> None:
-    """Refuse images of one patient if nothing tells where they lie relative to each other.
+    """Refuse images of one patient if their positions relative to each other are not known.
 
     Args:
         images: by what to call them: "map", "T1".
 
     Warns:
-        InputWarning: if no file tells a place, and all grids agree: they are then taken for one.
+        InputWarning: if no file gives a position, and all grids agree: they are then taken for one.
 
     Raises:
-        InputError: if a file tells no place, and the grids don't agree or other files do.
+        InputError: if a file gives no position, and the grids don't agree or other files do.
     """
     lost = {role: why for role, image in images.items() if (why := without_place(image))}
     if not lost:
         return
     if len(lost) == len(images) > 1 and _one_grid(list(images.values())):
         warnings.warn(
-            f"The headers of {_listed(images)} tell no place in the patient: they were taken to lie on one grid, since "
-            "their matrices and voxel sizes agree.",
+            f"The headers of {_listed(images)} give no position in the patient: they were taken to lie on one grid, "
+            "since their matrices and voxel sizes agree.",
             InputWarning,
             stacklevel=2,
         )
@@ -109,9 +109,9 @@ def check_places(images: Mapping[str, sitk.Image]) -> None:
 
 
 def no_place_message(role: str, why: str) -> str:
-    """The sentence on an image that lies nowhere: what to call it, and why."""
+    """The sentence on an image without a position: what to call it, and why."""
     return (
-        f"The header of the {role} tells no place in the patient ({why}): convert it again from its source, or set "
+        f"The header of the {role} gives no position in the patient ({why}): convert it again from its source, or set "
         "its sform or its orientation; without, only images that are all on one grid can be used."
     )
 

@@ -35,14 +35,14 @@ def read_image(path: str | Path, role: str = "image", *, place_needed: bool = Tr
     Args:
         path: of the file; of a pair, either.
         role: what to call the image in an error: "map", "T1", "FLAIR".
-        place_needed: whether to refuse a file whose header tells no place in the patient. Whoever sets this to False
-            calls `place.check_places` on the patient's images.
+        place_needed: whether to refuse a file whose header gives no position in the patient. Callers that set this to
+            False must call `place.check_places` on the patient's images.
 
     Warns:
         InputWarning: if the file's sform and qform differ by more than a tenth of a voxel.
 
     Raises:
-        InputError: if there is no such file; it can't be read as an image, is damaged or cut short, tells no place;
+        InputError: if there is no such file; it can't be read as an image, is damaged or cut short, gives no position;
             or `check_volume` refuses it.
     """
     path = Path(path)

@@ -26,7 +26,7 @@ _JUDGING_BINS, _JUDGING_VOXEL = 32, 2.0
 #: person, 0.02 and 0.04 with another person's. Another person's T1 has
 #: 0.07 with a T1: two T1 can't be told apart so.
 _LEAST_INFORMATION, _LEAST_OVERLAP = 0.05, 0.6
-#: Nobody lies so differently in two scans of one examination.
+#: A patient does not move further between two scans of one examination.
 _FARTHEST_MM, _FARTHEST_DEG = 100.0, 45.0
 #: Share of zeros from which on a background is taken for cut away.
 _CUT_AWAY = 0.3

@@ -1,6 +1,6 @@
 """Images that are probably not what they were given for: one image in two roles, masks, names that say something else.
 
-All of these are used as told, with a warning: the user may have reasons.
+All of these are used as asked, with a warning: the user may have reasons.
 """
 
 import warnings

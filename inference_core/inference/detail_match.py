@@ -67,7 +67,7 @@ ZERO_FILLED = DetailMatch(0.0, 0.0, 0.0)
 
 
 def match_detail(proposed: np.ndarray, held_back: HeldBack, slices: list[int]) -> DetailMatch:
-    """How much of the proposed detail the held-back k-space bears out.
+    """How much of the proposed detail the held-back k-space confirms.
 
     Args:
         proposed: what the network proposes for `held_back.prepared`, `(slice, 64, 64)`, in the map's units.

@@ -1,8 +1,8 @@
 """One patient's examination: maps, T1 and FLAIR, and any quantity of them at any sharpness.
 
-Whoever wants a metabolite or a ratio of a patient asks here: the panel's thread, which takes slices one at a time,
-and `predict`, `batch`, `regions`, `report` and the console, which take all. Each map is prepared once, T1 and FLAIR
-are brought onto its grid once, and each slice is super-resolved once at each sharpness.
+All callers that need a metabolite or a ratio of a patient use this class: the panel's thread, which takes slices one at
+a time, and `predict`, `batch`, `regions`, `report` and the console, which take all. Each map is prepared once, T1 and
+FLAIR are brought onto its grid once, and each slice is super-resolved once at each sharpness.
 
     examination = Examination(resolver)
     examination.prepare("NAA", low_resolution, t1, flair)
@@ -122,7 +122,7 @@ class Examination:
             key: of the prepared map.
             metabolite: its paper name.
             sharpness: lambda, 0 to 0.1.
-            noise: of the map; None to tell it from the map.
+            noise: of the map; None to estimate it from the map.
             check: see `Check`.
 
         Raises:
@@ -137,7 +137,7 @@ class Examination:
         return self._checks[map_key]
 
     def movement(self, key: Hashable, metabolite: str, sharpness: float, check: Check | None = None) -> Movement:
-        """How far a prepared map's measured k-space was moved, told from up to 8 slices; once for each sharpness.
+        """How far a prepared map's measured k-space was moved, estimated from up to 8 slices; once for each sharpness.
 
         Args:
             key, metabolite, sharpness, check: as `self_check`.

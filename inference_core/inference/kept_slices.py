@@ -4,7 +4,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-#: Bytes kept at most, unless told: more than a slider moves over, and a small part of what a laptop has.
+#: Bytes kept at most, by default: more than a slider moves over, and a small part of what a laptop has.
 _MOST_BYTES = 256 * 2**20
 
 

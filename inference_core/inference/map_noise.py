@@ -34,7 +34,7 @@ class MapNoise:
     """What a map's noise may look like.
 
     Attributes:
-        source: what tells it, as it goes on after "by".
+        source: what it was estimated from.
         certainty: "at least", "about" or "at most": how the real noise compares with it.
         draws: maps of noise, `(draw, slice, row, column)`, in the map's units on its padded matrix.
     """
@@ -88,7 +88,7 @@ def noise_beside(prepared: PreparedInput, path: Path) -> MapNoise | None:
 
     Returns:
         None where there are none, or they can't be read, or are on another grid than the map was measured on; noise is
-        then told from the map, and what told it is said.
+        then estimated from the map, and `source` says how.
     """
     bounds = path.with_name(re.sub(r"_desc-(?:acquired|filtered)_", "_desc-crlb_", path.name))
     if bounds == path or not bounds.is_file():

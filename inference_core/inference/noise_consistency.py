@@ -36,7 +36,7 @@ class NoiseWeights:
         share: of the way to the proposal, `(64, 64)` from 0 to 1.
         limit: how far one may move, in the units of the map's orthonormal k-space.
         spot_noise: standard deviation of the noise in the map in which spots are looked for, in the map's units.
-        source: what tells the noise.
+        source: what the noise was estimated from.
     """
 
     share: np.ndarray
@@ -52,7 +52,7 @@ class Movement:
     Attributes:
         mean: root mean square over the coefficients that may move, inside the brain, in standard deviations of their
             noise; 0 where all were kept.
-        source: what tells the noise; "" where all were kept.
+        source: what the noise was estimated from; "" where all were kept.
         reason: why all were kept although they might have moved, as a sentence; "" without such a reason.
     """
 
@@ -67,7 +67,7 @@ class Movement:
             return f"The measured data were kept exactly. {self.reason}".rstrip()
         return (
             f"The outer part of the measured data was moved by {self.mean:.2f} standard deviations of its noise (root "
-            f"mean square; {_LARGEST_MOVE:g} at most), the noise being told by {self.source}."
+            f"mean square; {_LARGEST_MOVE:g} at most), the noise being estimated from {self.source}."
         )
 
 

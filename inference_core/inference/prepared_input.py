@@ -17,7 +17,7 @@ class PreparedInput:
         flair: like `t1`.
         brain: where the result may hold values, `(slice, 64, 64)` bool.
         scales: what each slice is divided by for the network, `(slice,)` float32 in the input's units.
-        n: input resolution that the network is told.
+        n: input resolution that the network is given.
         grid: where the result lies in the patient.
         interpolation: how the map was interpolated before it was loaded, as `MeasuredSupport` names it, or None. The
             other attributes are those of the map as it was measured.

@@ -63,7 +63,7 @@ class QuantityResult:
 class QuantitySource:
     """See the module's docstring.
 
-    Where the denominator of a ratio may be zero is told by its uncertainty. Until that is known, and where there is no
+    The uncertainty of a denominator says where it may be zero. Until that is known, and where there is no
     calibration, a denominator counts as zero below a tenth of its median in the *measured* maps' brain.
 
     What a ratio is compared with, its median in normal tissue, is taken before the uncertainty masks it. In the panel

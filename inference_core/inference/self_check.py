@@ -79,7 +79,7 @@ class SelfCheck:
         error: its standard error.
         unscaled: what the network's detail explains as it is, without being matched to the data.
         noise: the share of the held-back measured k-space that is noise, 0 to 1.
-        noise_source: what tells it.
+        noise_source: what it was estimated from.
         noise_certainty: "at least", "about" or "at most".
         rings: from low to high frequency.
     """
@@ -143,11 +143,11 @@ class SelfCheck:
         if self.verdict == NOISE:
             return (
                 f"The fine detail that was measured of {self.metabolite} may be nearly all noise: whether the detail "
-                "that the network adds is true can't be told from this map."
+                "that the network adds is true can't be determined from this map."
             )
         if self.verdict == UNDECIDED:
             return (
-                f"The measured k-space bears out next to none of the detail that the network adds to this map of "
+                f"The measured k-space confirms next to none of the detail that the network adds to this map of "
                 f"{self.metabolite}: judge it with care, at lambda = 0."
             )
         return None
@@ -202,7 +202,7 @@ def self_check(
         metabolite: one of `inference_core.METABOLITES`, or an alias of one.
         sharpness: lambda, 0 to 0.1.
         slices: their indices; None for up to 8 that show enough of the brain.
-        noise: of the map; None to tell it from the map.
+        noise: of the map; None to estimate it from the map.
         check: called after each batch of slices in each pass, with the number done and of all; may raise to end it.
 
     Raises:

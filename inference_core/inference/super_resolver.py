@@ -257,12 +257,12 @@ class SuperResolver:
         Warns:
             InputWarning: for a map that was zero-filled or interpolated, n outside the trained range, failed fits that
                 were filled, T1 or FLAIR that covers less than half of the map, a map whose slices do not lie along the
-                third axis, images that tell no place but agree, one image in two roles, and masks.
+                third axis, images that give no position but agree, one image in two roles, and masks.
 
         Raises:
             InputError: for images that are not 3-D or not scalar, a map that is all zeros, too fine or too small, or
                 of which half of the brain is missing, T1 or FLAIR that is empty or does not overlap the map, and files
-                that tell no place.
+                that give no position.
         """
         check_places({"map": low_resolution, "T1": t1, "FLAIR": flair})
         loaded = check_map(low_resolution)

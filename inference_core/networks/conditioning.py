@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from inference_core.terms.conditions import SHARPNESS_RANGE
 
-#: The n that networks are told as -1 and 1: the paper's range. Other n lie outside, on the same scale.
+#: The n that networks are given as -1 and 1: the paper's range. Other n lie outside, on the same scale.
 _RESOLUTION_SCALE = (16, 32)
 
 

@@ -126,7 +126,7 @@ class MultiEncoderUNet(nn.Module):
             low_resolution: `(batch, 1, n rows, n columns)`, scaled by `inference_core.networks.scaling`.
             t1: `(batch, 1, 192, 192, 3)`, 0 to 1, on the super-resolved grid at three times its resolution.
             flair: like `t1`.
-            n: input resolution that the network is told.
+            n: input resolution that the network is given.
             metabolite: index into `inference_core.METABOLITES`.
             sharpness: lambda, 0 to 0.1.
             proposal: what computes `MultiEncoderUNet.proposal`, called with this network and its arguments.

@@ -42,7 +42,7 @@ def sources_of(parts: PatientParts, study: Path | None) -> Sources:
 
 
 def check_same_sources(found: Sources, place: Path) -> None:
-    """Check that taking a patient's folder replaces nobody else's data.
+    """Check that replacing a patient's folder replaces no other patient's data.
 
     A source is the same if its path or its content is. If no content is the same, it is another patient, whatever the
     paths are: two studies may use the same names.
@@ -103,7 +103,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _listed(sources: Sources, role: str) -> str:
-    return " and ".join(f"'{path}'" for path in sorted(sources.paths.get(role, ()))[:2]) or "not told"
+    return " and ".join(f"'{path}'" for path in sorted(sources.paths.get(role, ()))[:2]) or "not known"
 
 
 def _files(path: Path) -> list[Path]:

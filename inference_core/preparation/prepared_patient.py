@@ -207,7 +207,7 @@ def _prepared_maps(
     for role, there in known.items():
         if not there and getattr(settings.thresholds, role) is not None:
             warnings.warn(
-                f"Nothing tells the {role.upper()} of the maps of res-{read.resolution}: no voxel is rejected by it.",
+                f"The {role.upper()} of the maps of res-{read.resolution} is not known: no voxel is rejected by it.",
                 InputWarning,
                 stacklevel=3,
             )

@@ -21,7 +21,7 @@ def notices(result: "PatientResult", resolver: "SuperResolver", simulated_patien
     Args:
         result: the patient's maps.
         resolver: what made them.
-        simulated_patient: whether nobody was scanned.
+        simulated_patient: whether the patient is simulated.
     """
     told = ["Research use only, not for diagnosis."]
     if "simulated" in _trained_on(resolver.weights):
@@ -85,7 +85,7 @@ def _interpolation(result: "PatientResult") -> str:
         if own.prepared.interpolation is not None:
             kinds.setdefault(own.prepared.interpolation, []).append(name)
     told = "; ".join(f"{', '.join(names)} ({kind})" for kind, names in kinds.items())
-    return f"{told}: taken back to what was measured" if told else "no map, as far as can be told"
+    return f"{told}: taken back to what was measured" if told else "no map, as far as is known"
 
 
 def _trained_on(weights: "WeightsInfo | None") -> str:

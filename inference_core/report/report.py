@@ -60,7 +60,7 @@ def write_patient_report(
         rows: what is in them, from `region_rows`. The sheet has room for four regions; further ones go on another.
         warnings: sentences on the input, as `InputWarning` has them.
         units: of the maps.
-        simulated_patient: whether nobody was scanned.
+        simulated_patient: whether the patient is simulated.
         made: when, in local time; None for now.
 
     Returns:

@@ -31,7 +31,7 @@ def units_of(maps: Iterable[Path]) -> str:
 
 
 def is_simulated(images: Iterable[Path]) -> bool:
-    """Whether one of the images says that nobody was scanned."""
+    """Whether one of the images says that the patient is simulated."""
     return any(_sidecar(path).get("Simulated") is True for path in images)
 
 

@@ -20,7 +20,7 @@ ImagesByRole = Mapping[tuple[str, str | None], tuple[Path, sitk.Image]]
 
 @dataclass(frozen=True)
 class FitQuality:
-    """The quality of one signal's fit; all images are on the map's grid, None where nothing tells.
+    """The quality of one signal's fit; all images are on the map's grid, None where it is not known.
 
     Attributes:
         crlb: Cramer-Rao bound, %.
@@ -82,7 +82,7 @@ def in_ppm(fwhm: sitk.Image, frequency: float | None) -> sitk.Image | None:
         return fwhm
     if frequency is None:
         warnings.warn(
-            "The linewidths are in Hz, and nothing tells the frequency to convert them by: they were left out; give "
+            "The linewidths are in Hz, and the frequency to convert them by is not known: they were left out; give "
             "--frequency.",
             InputWarning,
             stacklevel=4,

@@ -161,11 +161,11 @@ def signal_norm(results: Path) -> np.ndarray:
     parts = [results / "fit" / f"{part}.nii.gz" for part in ("fit", "residual")]
     for path in parts:
         if absent := absent_content(path):
-            raise LostScaleError(f"The signal '{path}', which tells the scale of raw concentrations, is {absent}.")
+            raise LostScaleError(f"The signal '{path}', which gives the scale of raw concentrations, is {absent}.")
     if not all(path.is_file() for path in parts):
         raise LostScaleError(
             f"The raw concentrations in '{results}' were scaled voxel by voxel (fsl_mrsi's default) and do not compare "
-            "between voxels. Keep fit/fit.nii.gz and fit/residual.nii.gz beside them, which tell the scale, or fit "
+            "between voxels. Keep fit/fit.nii.gz and fit/residual.nii.gz beside them, which give the scale, or fit "
             "with --h2o or --no_rescale."
         )
     try:

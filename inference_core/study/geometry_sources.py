@@ -109,7 +109,7 @@ def map_geometry(matrix: tuple[int, int, int], spar: Path | None, options: Geome
         geometry = MapGeometry(size, options.voxel, options.origin, options.direction or _IDENTITY, "options")
     else:
         raise InputError(
-            "Nothing tells where the map lies in the patient: give the scanner's .spar, an image on the map's grid "
+            "The position of the map in the patient is not known: give the scanner's .spar, an image on the map's grid "
             "with --reference, or --voxel and --origin."
         )
     if any(count > there for count, there in zip(size, geometry.size, strict=True)):

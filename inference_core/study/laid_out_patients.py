@@ -149,7 +149,7 @@ def _fit_in(folder: Path) -> str:
             return "results of FSL-MRS"
         return "LCModel's output" if lcmodel_files(folder) else ""
     except OSError:
-        # Whoever looks into it says why.
+        # The code that reads it says why.
         return ""
 
 

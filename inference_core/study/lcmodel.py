@@ -35,7 +35,7 @@ class LCModelMaps:
     Attributes:
         concentrations: by LCModel's name, `(slice, row, column)` float64 in institutional units; NaN where no fit is.
         crlb: the same of the Cramer-Rao bounds, %; 999 where the fit failed.
-        snr: `(slice, row, column)` float64, NaN where no fit is; None if no file tells.
+        snr: `(slice, row, column)` float64, NaN where no fit is; None if no file says.
         fwhm: the same of the linewidth, ppm.
         files: how many were read.
     """
@@ -247,7 +247,7 @@ def _index(path: Path, named: Index | None, fit: VoxelFit) -> Index:
     """The voxel's slice, row and column, from 1."""
     index = named or fit.index
     if index is None:
-        raise InputError(f"'{path}' does not tell its voxel: name it ..._sl<slice>_<row>-<column>{path.suffix}.")
+        raise InputError(f"'{path}' does not name its voxel: name it ..._sl<slice>_<row>-<column>{path.suffix}.")
     if not all(1 <= one <= LARGEST_INDEX for one in index):
         raise InputError(f"'{path}' is named for a voxel that can't be: rename it.")
     if fit.index not in (None, index):
@@ -261,7 +261,7 @@ def _slices(files: list[Path], skipped: dict[Path, str]) -> Iterator[tuple[Path,
         named = _SLICE.search(path.stem)
         try:
             if named is None and len(files) > 1:
-                raise InputError(f"'{path}' does not tell its slice: name it ...slice<number>.csv.")
+                raise InputError(f"'{path}' does not name its slice: name it ...slice<number>.csv.")
             number = int(named.group(1)) if named else 1
             if not 1 <= number <= LARGEST_INDEX:
                 raise InputError(f"'{path}' is named for a slice that can't be: rename it.")

@@ -32,7 +32,7 @@ class VoxelFit:
         snr: S/N of the spectrum; NaN where it is not a number.
         fwhm: linewidth in ppm; NaN likewise.
         index: slice, row and column from 1, if the title has them.
-        matrix: number of slices, rows and columns, if LCModel was told.
+        matrix: number of slices, rows and columns, if LCModel's control file gives it.
         surplus: how many more lines the table has than it says.
     """
 

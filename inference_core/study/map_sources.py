@@ -138,7 +138,7 @@ def maps_from_images(
 
     Warns:
         InputWarning: for images that can't be read, linewidths in Hz without a frequency, raw concentrations of
-            FSL-MRS of which nothing tells the scale, and as `with_slices_last`.
+            FSL-MRS whose scale is not known, and as `with_slices_last`.
 
     Raises:
         InputError: if two images show the same, none shows a metabolite, or the scale of raw concentrations of

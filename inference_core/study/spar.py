@@ -29,7 +29,7 @@ class Spar:
         size: number of columns, rows and slices.
         spacing: mm along them.
         centre: of the volume, LPS mm.
-        frequency: of the transmitter, MHz; None if it is not told.
+        frequency: of the transmitter, MHz; None if it is not known.
     """
 
     size: tuple[int, int, int]
@@ -94,9 +94,9 @@ def _check_straight(path: Path, entries: dict[str, str]) -> None:
     if not missing:
         return
     if not all(entries.get(key) for key in keys[_VOLUME_ANGLE]):
-        raise InputError(f"'{path}' does not tell whether the slices are tilted ({missing[0]} is missing): {_INSTEAD}.")
+        raise InputError(f"'{path}' does not say whether the slices are tilted ({missing[0]} is missing): {_INSTEAD}.")
     warnings.warn(
-        f"'{path}' does not tell the slices' angles ({missing[0]} is missing): they were taken to be straight, as the "
+        f"'{path}' does not give the slices' angles ({missing[0]} is missing): they were taken to be straight, as the "
         "selected volume is.",
         InputWarning,
         stacklevel=3,

@@ -14,7 +14,7 @@ MRI_MATRIX = SUPER_RESOLVED_MATRIX * MRI_UPSAMPLING
 
 #: Smallest and largest input resolution that the default weights were trained on; the paper's networks begin at 16.
 TRAINED_RESOLUTION = (8, 32)
-#: The input resolutions that training draws from unless told otherwise: the paper's (Sec. 3.2).
+#: The input resolutions that training draws from by default: the paper's (Sec. 3.2).
 TRAINED_RESOLUTIONS = tuple(range(16, 33, 2))
 
 #: Range of the sharpness lambda, the weight of the adversarial loss (paper, Sec. 3.2).

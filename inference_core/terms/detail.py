@@ -4,7 +4,7 @@ from inference_core.errors import InputError
 
 #: Names, each with what it is.
 DETAILS = {
-    "matched": "scaled by how much of it the map's own measured k-space bears out",
+    "matched": "scaled by a gain that is fitted to the map's own measured k-space",
     "network": "as the network proposes it",
     "zero-filled": "none: the zero-filled map",
 }

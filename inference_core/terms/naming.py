@@ -204,10 +204,10 @@ def why_no_metabolite_map(name: str) -> str:
         return f"by its name it shows {what}"
     signals = named_signals(name)
     if not signals:
-        return "its name tells no metabolite"
+        return "its name contains no metabolite"
     if len(signals) > 1:
         listed = " and ".join(signal.name for signal in signals)
-        return f"its name tells {listed}, which may be a ratio: give each metabolite a map of its own"
+        return f"its name contains {listed}, which may be a ratio: give each metabolite a map of its own"
     (signal,) = signals
     total = next((total for total, parts in PARTS_OF_SUMS.items() if signal.name in parts), None)
     part = f" but a part of {total}" if total else ""

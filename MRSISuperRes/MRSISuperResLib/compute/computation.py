@@ -182,7 +182,7 @@ class Computation:
         return Finished(request, True, source.measured_energy())
 
     def _tell_matching(self, request: Request, done: int, total: int) -> None:
-        """Tell of the match, unless nobody wants it any more; a request for another lambda needs the same one."""
+        """Report the match, unless it is no longer wanted; a request for another lambda needs the same one."""
         pending = self._pending
         if request.cancelled.is_set() or self._closing or (pending is not None and pending.matched != request.matched):
             raise _SupersededError

@@ -39,7 +39,7 @@ from MRSISuperResLib.scene.volumes import ijk_to_frame
 _POLL_TIMEOUT_S = 0.012
 #: Milliseconds between two turns while something is computed.
 _INTERVAL_MS = 2
-#: Seconds after which slices that nobody looks at are drawn, together, if more of them are still to come.
+#: Seconds after which slices that are not shown are drawn, together, if more of them are still to come.
 _OTHERS_AFTER = 0.25
 
 
@@ -309,7 +309,7 @@ class LiveUpdate:
             self._listener.on_working(0, message.grid.slices)
 
     def _handle_slices(self, job: Job, message: SlicesDone) -> None:
-        """Draw slices at once if the user looks at one of them, else together with others that nobody looks at."""
+        """Draw slices at once if the user looks at one of them, else together with others that are not shown."""
         known = self.result is not None and self.result.shows(job.request)
         if known and job.request.shown not in message.indices:
             message.taken.set()
@@ -361,7 +361,7 @@ class LiveUpdate:
         if self._held:
             self._draw_held()
         if message.complete:
-            # It goes on with the uncertainty, of which the timer hears.
+            # The thread goes on with the uncertainty; its messages come through the same timer.
             self._state = State.ESTIMATING
             self._jobs = {self._job.request.number: self._job}
             self.certainty.begin(message)

@@ -75,7 +75,7 @@ def super_resolve(
         metabolite = metabolite_of(check_volume_node(map_node, "metabolite map"))
         if metabolite is None:
             raise InputError(
-                f"The name '{map_node.GetName()}' does not tell the metabolite: say which, as in metabolite=\"tCho\"."
+                f"The name '{map_node.GetName()}' contains no metabolite: say which, as in metabolite=\"tCho\"."
             )
     region = reference if reference in (None, BRAIN) else SEGMENTS
     tissue = parse_reference(region, mirror, "/" in metabolite)

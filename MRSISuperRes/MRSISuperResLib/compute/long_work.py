@@ -57,7 +57,7 @@ class LongWork:
 
         Args:
             computation: whose thread.
-            name: of the work, for the sentence on what nobody foresaw: "The batch".
+            name: of the work, for the sentence on an unexpected error: "The batch".
             work: called on the thread with what it reports progress to, and what tells it whether to end; then it
                 returns early, or raises `CancelledError`.
         """

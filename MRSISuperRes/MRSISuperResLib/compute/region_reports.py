@@ -19,7 +19,7 @@ def write_report(
         measured: what to report.
         patient: what to call the patient.
         sources: the nodes' names, by what they are.
-        simulated: whether nobody was scanned.
+        simulated: whether the patient is simulated.
 
     Raises:
         InputError: if a file can't be written.

@@ -194,7 +194,7 @@ class DisplayPanel:
             button.checked = False
 
     def forget(self) -> None:
-        """Let go of all nodes, touching none."""
+        """Drop all references to nodes, and change none."""
         self.comparison.forget()
         self.front.forget()
         self.overlay.forget()

@@ -91,7 +91,7 @@ class Panel(Listener):
     # Parameter node.
 
     def connect_parameters(self, parameters) -> None:
-        """Show a parameter node, and change it as the user acts; the one before is let go.
+        """Show a parameter node, and change it as the user acts; the one before is no longer observed.
 
         Args:
             parameters: an `MRSISuperResParameterNode`, or None.
@@ -158,7 +158,7 @@ class Panel(Listener):
         self.ui.keepButton.enabled = self._has_complete_result() and not self.live.working
 
     def close(self) -> None:
-        """Let go of everything: the panel goes away."""
+        """Drop all references: the panel is being deleted."""
         self.live.close()
         self.certainty.close()
         self.regions.close()

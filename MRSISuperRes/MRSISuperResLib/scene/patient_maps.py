@@ -28,9 +28,7 @@ def maps_beside(map_node, metabolite: str | None = None) -> dict[str, object]:
     """
     metabolite = metabolite or metabolite_of(map_node)
     if metabolite is None:
-        raise InputError(
-            f"The name '{map_node.GetName()}' does not tell the metabolite: rename the map, such as 'NAA'."
-        )
+        raise InputError(f"The name '{map_node.GetName()}' contains no metabolite: rename the map, such as 'NAA'.")
     found = {metabolite: map_node}
     for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
         name = metabolite_of(node)

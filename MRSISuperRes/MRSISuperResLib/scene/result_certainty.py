@@ -150,7 +150,7 @@ class ResultCertainty:
                 self._known.factor_95 = float(factor) if factor else None
 
     def forget(self) -> None:
-        """Let go of everything, and leave all volumes as they are."""
+        """Drop all references, and leave all volumes as they are."""
         self.__init__()
 
     def _drop_volume(self) -> None:

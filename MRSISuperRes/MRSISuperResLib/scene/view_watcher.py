@@ -1,4 +1,4 @@
-"""Tells when the slice views show other volumes, whoever changed that."""
+"""Reports when the slice views show other volumes, whatever changed that."""
 
 from collections.abc import Callable
 

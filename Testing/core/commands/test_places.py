@@ -95,7 +95,7 @@ def test_images_of_which_nothing_tells_the_place_are_refused(files, tmp_path, ca
     assert (status, result) == (2, None)
     error = capsys.readouterr().err
     assert error.startswith("Error: The header of the ")
-    assert "tells no place in the patient (the codes of its sform and qform are 0)" in error
+    assert "gives no position in the patient (the codes of its sform and qform are 0)" in error
 
 
 def test_labels_of_which_nothing_tells_the_place_are_refused(files, tmp_path, capsys):
@@ -105,7 +105,7 @@ def test_labels_of_which_nothing_tells_the_place_are_refused(files, tmp_path, ca
     words = ["regions", "--maps", str(files["NAA"]), "--t1", str(files["T1"]), "--flair", str(files["FLAIR"])]
     words += ["--labels", str(tmp_path / "labels.nii.gz"), "--output", str(tmp_path / "table.csv"), "--device", "cpu"]
     assert main(words) == 2
-    assert "labels.nii.gz' tells no place in the patient" in capsys.readouterr().err
+    assert "labels.nii.gz' gives no position in the patient" in capsys.readouterr().err
 
 
 def test_files_in_a_wrong_role_are_said(files, tmp_path, capsys):

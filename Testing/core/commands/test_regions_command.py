@@ -51,7 +51,7 @@ def test_the_other_side_is_a_region_too(tmp_path):
         ({"--ratios": ["tCho/Lac"]}, "Unknown metabolite 'Lac'"),
         ({"--ratios": ["Gln/Glu"]}, "needs a map of Gln and Glu"),
         ({"--maps": ["tCho=a.nii.gz", "GPC+PCh=b.nii.gz"]}, "both maps of tCho"),
-        ({"--maps": ["map.nii.gz"]}, "does not tell its metabolite"),
+        ({"--maps": ["map.nii.gz"]}, "does not name its metabolite"),
         ({"--labels": ["missing.nii.gz"]}, "does not exist"),
     ],
 )

@@ -62,7 +62,7 @@ def test_a_file_converted_from_nifti_is_complete(image, tmp_path, name, compress
     np.testing.assert_allclose(found.GetSpacing(), image.GetSpacing(), rtol=1e-5)
     np.testing.assert_allclose(found.GetOrigin(), image.GetOrigin(), atol=1e-3)
     if "gipl" in name:
-        with pytest.raises(InputError, match="tells no place in the patient"):
+        with pytest.raises(InputError, match="gives no position in the patient"):
             read_image(tmp_path / name, "T1")
     else:
         np.testing.assert_allclose(found.GetDirection(), image.GetDirection(), atol=1e-5)
@@ -191,7 +191,7 @@ def test_a_file_without_orientation_tells_no_place(plain, tmp_path, name, line, 
         bare = bare.replace(b"sizes:", b"space dimension: 3\nsizes:")
     (tmp_path / name).write_bytes(bare)
     with pytest.raises(
-        InputError, match=r"The header of the T1 '.*' tells no place in the patient \(it gives no orient"
+        InputError, match=r"The header of the T1 '.*' gives no position in the patient \(it gives no orient"
     ):
         read_image(tmp_path / name, "T1")
     assert without_place(read_image(tmp_path / name, "T1", place_needed=False))

@@ -1,4 +1,4 @@
-"""Where NIfTI headers place an image, and images of which nothing tells a place."""
+"""Where NIfTI headers place an image, and images of which nothing gives a position."""
 
 import struct
 
@@ -83,7 +83,9 @@ def test_two_places_are_said_beyond_a_tenth_of_a_voxel(tmp_path, sform, says, re
 @pytest.mark.parametrize("codes", [(0, 0), (7, -1)])
 def test_a_header_without_codes_tells_no_place(tmp_path, codes):
     path = write(tmp_path / "a.nii", QFORM, *codes)
-    with pytest.raises(InputError, match=r"header of the T1 '.*' tells no place in the patient \(the codes of its sfo"):
+    with pytest.raises(
+        InputError, match=r"header of the T1 '.*' gives no position in the patient \(the codes of its sfo"
+    ):
         read_image(path, "T1")
     assert without_place(read_image(path, "T1", place_needed=False))
 
@@ -140,10 +142,12 @@ def test_images_without_a_place_must_all_lie_on_one_grid(tmp_path, recwarn):
     )
     check_places({"map": placed, "T1": placed, "FLAIR": placed})
     assert not recwarn.list
-    with pytest.warns(InputWarning, match="headers of map, T1 and FLAIR tell no place in the patient: they were taken"):
+    with pytest.warns(
+        InputWarning, match="headers of map, T1 and FLAIR give no position in the patient: they were taken"
+    ):
         check_places({"map": lost, "T1": lost, "FLAIR": lost})
     for images in ({"map": lost, "T1": placed}, {"map": placed, "T1": lost}, {"map": other, "T1": lost}, {"T1": lost}):
-        with pytest.raises(InputError, match="tells no place in the patient"):
+        with pytest.raises(InputError, match="gives no position in the patient"):
             check_places(images)
 
 
@@ -158,5 +162,5 @@ def test_files_that_itk_would_place_elsewhere_are_refused_where_it_loads_them(tm
     check_itk_place(tmp_path / "not_there.nii", "labels")
     with pytest.raises(InputError, match=r"of the labels place it 9 mm apart, and Slicer would take the qform: make"):
         check_itk_place(write(tmp_path / "a.nii", moved((9.0, 0, 0)), 2, 1), "labels")
-    with pytest.raises(InputError, match="The header of the labels tells no place"):
+    with pytest.raises(InputError, match="The header of the labels gives no position"):
         check_itk_place(write(tmp_path / "a.nii", QFORM, 0, 0), "labels")

@@ -296,7 +296,7 @@ def test_a_spar_gives_the_grid_around_its_centre(tmp_path):
         ({"si_ap_off_angulation": -5.2}, r"tilted slices \(si_ap_off_angulation is -5.2 degrees\)"),
         ({"lr_angulation": 12.5}, r"tilted slices \(lr_angulation is 12.5 degrees\)"),
         ({"si_lr_off_angulation": "", "cc_angulation": -3}, r"tilted slices \(cc_angulation is -3 degrees\)"),
-        ({"si_ap_off_angulation": "", "ap_angulation": 0}, "does not tell whether the slices are tilted"),
+        ({"si_ap_off_angulation": "", "ap_angulation": 0}, "does not say whether the slices are tilted"),
         ({"patient_position": '"feet_first"'}, "a patient who lay feet first"),
         ({"patient_orientation": '"prone"'}, "a patient who lay prone"),
         ({"patient_orientation": '"decubitus_right"'}, "a patient who lay decubitus right"),
@@ -323,7 +323,7 @@ def test_a_spar_without_the_slices_angles_is_placed_with_a_warning(tmp_path, rec
     told = read_spar(path)
     assert not recwarn.list
     path.write_text(spar_text(**straight, **usual, si_cc_off_angulation=""))
-    with pytest.warns(InputWarning, match=r"does not tell the slices' angles \(si_cc_off_angulation is missing\)"):
+    with pytest.warns(InputWarning, match=r"does not give the slices' angles \(si_cc_off_angulation is missing\)"):
         assert read_spar(path) == told
 
 

@@ -208,7 +208,7 @@ def test_the_signals_that_a_name_mentions(name, signals):
         ("NAA/Cr", "by its name it shows a ratio"),
         ("NAA_CRLB", "by its name it shows a Cramer-Rao bound or another error"),
         ("met-CrPCr_desc-qmask", "by its name it shows a mask or label image"),
-        ("field", "its name tells no metabolite"),
+        ("field", "its name contains no metabolite"),
     ],
 )
 def test_why_an_image_is_no_metabolite_map(name, reason):

@@ -86,7 +86,7 @@ def _engine() -> ctypes.c_void_p:
 
 
 def _start_anew() -> None:
-    """In a forked process, where the kernels' threads are gone and the lock may be held by nobody any more."""
+    """After a fork: the kernels' threads do not exist in the new process, and one of them may have held the lock."""
     global _lock
     _lock = threading.Lock()
     _engine.cache_clear()

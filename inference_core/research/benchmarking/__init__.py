@@ -4,8 +4,8 @@ The file that `--output` names is JSON. Times are in milliseconds, and *times* a
 `samples_ms`, all that were taken. `*` stands for names or numbers that depend on what was measured, `[]` for each
 entry of a list. A part that was not asked for is missing.
 
-- `settings.*`: what the command was told.
-- `machine.*`: hardware and versions; what can't be told is null.
+- `settings.*`: what the command was asked for.
+- `machine.*`: hardware and versions; what is not known is null.
 - `machine.floor_ms`: the published network's arithmetic for one slice at the rate of large matrix products.
 - `machine.rates.*.per_s`: of "matrix products", operations a second; of "copying", bytes read and written a second.
 - `machine.rates.*.times`: times of one product or copy.

@@ -57,7 +57,7 @@ def random_images(device: str, batch: int = 1, n: int = _TIMED_N) -> Images:
 
 @contextlib.contextmanager
 def convolutions_in_tf32(allowed: bool) -> Iterator[None]:
-    """Whether a GPU may round convolutions' float32 inputs to TF32, as PyTorch lets it unless told otherwise."""
+    """Whether a GPU may round convolutions' float32 inputs to TF32, as PyTorch does by default."""
     before = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = allowed
     try:
@@ -110,7 +110,7 @@ def _candidates(engine: Engine, images: Images) -> dict[str, Callable[[], object
 
 
 def modes(device: str, precisions: Sequence[str]) -> list[str]:
-    """The precisions, and TF32, which GPUs since Ampere compute float32 convolutions in unless told otherwise."""
+    """The precisions, and TF32, which GPUs since Ampere compute float32 convolutions in by default."""
     if "float32" in precisions and device.startswith("cuda") and torch.cuda.get_device_capability(device) >= (8, 0):
         return ["float32", "TF32", *(p for p in precisions if p != "float32")]
     return list(precisions)

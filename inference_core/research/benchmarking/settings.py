@@ -42,7 +42,7 @@ class BenchmarkSettings:
     left_out: dict[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict:
-        """For JSON, without what is told elsewhere."""
+        """For JSON, without what stands elsewhere."""
         return {name: value for name, value in asdict(self).items() if name not in ("left_out", "named")}
 
 
@@ -50,7 +50,7 @@ def check_settings(arguments: Namespace) -> BenchmarkSettings:
     """The command's arguments as settings.
 
     Raises:
-        InputError: for what is unknown, not a count, not to be had on this machine, or nowhere to write.
+        InputError: for what is unknown, not a count, not available on this machine, or nowhere to write.
     """
     from inference_core.engine.devices import choose_device
 

@@ -45,7 +45,7 @@ class Samples:
 
 
 def synchronise(device: str) -> None:
-    """Wait until a GPU has done what it was told."""
+    """Wait until a GPU has finished its work."""
     import torch
 
     if device.startswith("cuda"):

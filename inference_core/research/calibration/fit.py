@@ -72,7 +72,7 @@ def fit_coefficients(samples: Samples, features: tuple[str, ...] = FEATURES) -> 
 def conform(samples: Samples, coefficients: np.ndarray) -> tuple[np.ndarray, float]:
     """Coefficients whose intervals hold 68 % of the samples, and how much wider those are that hold 95 %.
 
-    What a voxel is cannot be told beforehand, and lesions err more than other tissue. The intervals are as wide as
+    What a voxel is, is not known beforehand, and lesions err more than other tissue. The intervals are as wide as
     makes the largest deviation from 68 and 95 %, of all samples and of each of `REGIONS`, as small as it can be: they
     hold somewhat more of all, and somewhat less of the region that errs most.
 

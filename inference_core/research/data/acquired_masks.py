@@ -16,7 +16,7 @@ _SIDE = SUPER_RESOLVED_MATRIX
 WORDS, VARIED_WORDS = 1, 4
 #: Range of how far varied masks reach beyond the brain, in voxels of the 64 x 64 map (3.4 to 5 mm).
 _MARGIN = (-1.2, 1.5)
-#: Standard deviation of the Gaussian by which distances from the edge are told, in the same voxels.
+#: Standard deviation of the Gaussian by which distances from the edge are estimated, in the same voxels.
 _EDGE_WIDTH = 1.2
 #: Range of the share of a low-resolution voxel that lies in the brain if varied masks have it.
 _COVERAGE = (0.1, 0.75)

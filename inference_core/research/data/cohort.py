@@ -113,7 +113,7 @@ def read_into_memory(
 def store_on_disk(
     patients: Sequence[Patient], folder: Path, processes: int | None = None, progress: Progress = without_progress
 ) -> int:
-    """Make what `folder` does not hold of the patients' slices yet; each patient's are let go of once written.
+    """Make what `folder` does not hold of the patients' slices yet; each patient's are released once written.
 
     Args:
         patients: in any number.

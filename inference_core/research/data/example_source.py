@@ -98,7 +98,7 @@ class StreamedExamples:
             for own, part in zip(buffer, examples, strict=True):
                 own.copy_(part, non_blocking=self._pinned)
         if self._pinned:
-            # The pinned memory is let go of next; the copies must have left it.
+            # The pinned memory is released next; the copies must have left it.
             torch.cuda.current_stream().synchronize()
 
     def take(self, place: int, choice: Choice) -> Examples:

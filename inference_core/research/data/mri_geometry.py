@@ -16,7 +16,7 @@ from inference_core.terms.conditions import MRI_MATRIX
 _SIDE = MRI_MATRIX
 #: Range of how far the skull strip lies inside of the brain's edge or outside of it, in MRI voxels (1.1 to 1.7 mm).
 _STRIP = (0.7, 2.5)
-#: Standard deviation of the Gaussian by which distances from the edge are told, in MRI voxels.
+#: Standard deviation of the Gaussian by which distances from the edge are estimated, in MRI voxels.
 _EDGE_WIDTH = 2.0
 #: Knots of the field that says where a rim of other tissue is left.
 _RIM_KNOTS = 12

@@ -74,7 +74,7 @@ class DeviceBatch(NamedTuple):
         t1, flair: `(example, 1, 192, 192, 3)`.
         target, mask: `(example, 1, 64, 64)`.
         central: as `Acquisition.central`.
-        condition: what the network is told.
+        condition: what the network is given.
         sharpness: lambda, `()`.
     """
 

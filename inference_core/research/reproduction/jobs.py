@@ -21,7 +21,7 @@ from inference_core.research.reproduction.report_sections import Failure
 from inference_core.research.reproduction.study import Study
 from inference_core.research.reproduction.training import train_network
 
-#: File in the folder of a network that was measured and whose weights were let go of.
+#: File in the folder of a network that was measured and whose weights were deleted.
 LET_GO = "let-go"
 #: Methods whose response to conditions is looked at, the better one first.
 _CONDITIONED = ("filter-scaling-met", "multi-conditional")
@@ -55,7 +55,7 @@ class Job:
         return study.result(self.method if self.kind == "method" else self.kind, self.fold)
 
     def done(self, study: Study) -> bool:
-        """Whether it is done; a network that was measured and let go of is, too."""
+        """Whether it is done; so is a network that was measured and then deleted."""
         file = self.file(study)
         return file.exists() or (self.kind == "train" and (file.parent / LET_GO).exists())
 
@@ -172,7 +172,7 @@ def run_jobs(study: Study, devices: Sequence[str], done: Callable[[Job], None] =
         study: the run.
         devices: as torch names them; each works on a method of a fold at a time, in a process of its own if there are
             several. A device that is named several times works on as many.
-        done: is told each job that is.
+        done: is called with each job that is done.
     """
     jobs = all_jobs(study)
     for job in jobs:

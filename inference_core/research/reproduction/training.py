@@ -59,7 +59,7 @@ def train_network(
         method: whose network.
         resolutions: n that it is trained on.
         fold: counted from 0.
-        progress: is told the steps that are done, and all.
+        progress: is called with the steps that are done, and all.
     """
     from inference_core.networks.weights_io import save_weights
 
@@ -83,7 +83,7 @@ def train_network(
         network,
         {"architecture": method.network} | {name: str(value) for name, value in settings.as_dict().items()},
     )
-    # What is done is not gone on with, and its checkpoint is by far the largest of its files.
+    # What is done is not resumed, and its checkpoint is by far the largest of its files.
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return weights
 

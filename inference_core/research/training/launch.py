@@ -148,7 +148,7 @@ def make_fabric(
 
 
 def together(fabric: Fabric, work: Callable[[], _T], alone: bool = False) -> _T | None:
-    """Do something in all processes; what fails in one of them fails in all, before any of them waits in vain.
+    """Do something in all processes; if it fails in one of them, all raise, so that none waits for ever.
 
     If nothing fails, the processes exchange one number, so that this can be called in each step of a training.
 

@@ -2,8 +2,8 @@
 
 Nothing is lost: checkpoints are compressed byte by byte. The leading bytes of floating-point numbers repeat and
 shrink, the others don't and are left as they are. Packing and unpacking replace the folder's files only once all of the
-new ones are complete, so that a kill at any moment leaves a run that goes on. An error before that leaves the run as it
-was, and no part.
+new ones are complete, so that a run that is killed at any moment can be continued. After an error before that,
+the run is as it was, and no part is left.
 """
 
 import hashlib
