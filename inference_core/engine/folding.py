@@ -11,11 +11,6 @@ from torch import Tensor
 from inference_core.terms.conditions import MRI_UPSAMPLING as DEPTH
 
 
-def fold_depth(features: Tensor) -> Tensor:
-    """`(batch, channel, row, column, depth)` to folded, `(batch, channel * depth, row, column)`."""
-    return features.permute(0, 1, 4, 2, 3).flatten(1, 2).contiguous(memory_format=torch.channels_last)
-
-
 def fold_filters(filters: Tensor) -> Tensor:
     """Filters on folded features that do what 3-D `filters`, padded to keep the size, do on slabs.
 

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from inference_core.engine.folded_network import FoldedNetwork
-from inference_core.engine.folding import fold_depth, fold_filters, fold_filters_on_flat
+from inference_core.engine.folding import fold_filters, fold_filters_on_flat
 from inference_core.engine.heads import can_be_folded
 from inference_core.networks import NETWORKS, create_network
 
@@ -26,15 +26,20 @@ def _inputs(shape):
     return low, *(torch.rand((2, 1, 192, 192, 3), generator=generator) for _ in range(2))
 
 
+def folded(features):
+    """`(batch, channel, row, column, depth)` to folded features."""
+    return features.permute(0, 1, 4, 2, 3).flatten(1, 2).contiguous(memory_format=torch.channels_last)
+
+
 def test_folded_filters_convolve_slabs():
     x, filters = (torch.randn(shape, dtype=torch.float64) for shape in ((2, 4, 9, 9, 3), (5, 4, 3, 3, 3)))
-    expected = fold_depth(F.conv3d(x, filters, padding="same"))
-    torch.testing.assert_close(F.conv2d(fold_depth(x), fold_filters(filters), padding="same"), expected)
+    expected = folded(F.conv3d(x, filters, padding="same"))
+    torch.testing.assert_close(F.conv2d(folded(x), fold_filters(filters), padding="same"), expected)
 
 
 def test_folded_filters_convolve_slabs_that_are_the_same_in_all_slices():
     x, filters = (torch.randn(shape, dtype=torch.float64) for shape in ((2, 4, 9, 9, 1), (5, 4, 3, 3, 3)))
-    expected = fold_depth(F.conv3d(x.expand(-1, -1, -1, -1, 3), filters, padding="same"))
+    expected = folded(F.conv3d(x.expand(-1, -1, -1, -1, 3), filters, padding="same"))
     torch.testing.assert_close(F.conv2d(x[..., 0], fold_filters_on_flat(filters), padding="same"), expected)
 
 
