@@ -89,7 +89,10 @@ def _install_torch() -> None:
         ) from error
     if torch is None:
         raise InputError(
-            _("PyTorch was not installed: press Install again when you want to super-resolve; all else works without.")
+            _(
+                "PyTorch was not installed: press Install again when you want to super-resolve; everything else works "
+                "without it."
+            )
         )
 
 

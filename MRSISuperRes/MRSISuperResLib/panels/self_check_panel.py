@@ -57,7 +57,11 @@ class SelfCheckPanel:
             return "\u2013"
         if checked is None:
             known = label.consistency == "hard"
-            return _("The measured data were kept exactly.") if known else _("Not known yet: when your hand rests.")
+            return (
+                _("The measured data were kept exactly.")
+                if known
+                else _("Not known yet: computed once \u03bb is left alone.")
+            )
         told = {name: movement.sentence for name, movement in checked.movements.items()}
         if not told:
             return _("Not known: the self-check failed.")

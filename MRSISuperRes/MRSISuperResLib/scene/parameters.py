@@ -24,7 +24,7 @@ RATIO_REFERENCES = ["as it is", *TISSUES]
 DETAIL_NAMES = {"network": "network", "matched": "matched to the data", "zero-filled": "zero-filled"}
 #: What the panel calls the core's `CONSISTENCIES`.
 CONSISTENCY_NAMES = {"hard": "kept exactly", "noise": "weighted by noise"}
-#: Where to compute; "automatic" is the fastest that there is.
+#: Where to compute; "automatic" takes the fastest device.
 DEVICES = ["automatic", "cpu", "cuda", "mps"]
 
 
