@@ -32,7 +32,7 @@ def with_two_places(name, tmp_path, codes=(2, 1)):
 
 
 def test_ordinary_volumes_raise_no_doubts(panel):
-    assert not panel.panel._doubts()
+    assert not panel.panel._input_warnings()
 
 
 def test_a_t1_chosen_as_flair_is_said_before_and_after_apply(session, panel):
@@ -64,7 +64,7 @@ def test_a_volume_that_slicer_placed_by_the_other_of_two_places_is_said(session,
 def test_a_volume_that_slicer_placed_by_its_sform_is_not(session, panel, tmp_path):
     node = slicer.util.loadVolume(str(with_two_places("T1w", tmp_path, codes=(1, 1))), {"show": False})
     session.choose(panel.ui.t1Selector, node)
-    assert not panel.panel._doubts()
+    assert not panel.panel._input_warnings()
 
 
 def test_a_volume_without_a_place_is_said(session, panel, tmp_path):

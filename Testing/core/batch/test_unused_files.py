@@ -45,7 +45,7 @@ def test_unused_files_have_rows_and_absent_maps_fail(study, resolver, tmp_path):
         ("done", "NAA"),
     ]
     assert rows[0].message == "'mrsi/Glx.nii.gz' is not used: Glx is none of the network's metabolites."
-    assert "cho_cre.nii.gz' is not used: its name tells Cho and Cre, which may be a ratio" in rows[1].message
+    assert "cho_cre.nii.gz' is not used: its name contains Cho and Cre, which may be a ratio" in rows[1].message
     assert "tCho.nii.gz' is a link of git-annex to content that is not on this computer" in rows[2].message
     lines = (tmp_path / "out" / "batch.tsv").read_text().splitlines()
     assert lines[1] == f"sub-01\t\tn/a\tn/a\tunused\tn/a\t{rows[0].message}\tn/a"

@@ -97,7 +97,7 @@ def test_what_is_not_used_is_listed_with_its_reason(results):
         "'concs/raw/Cr.nii.gz' is not used: tCr is taken from 'Cr+PCr.nii.gz'.",
         "'concs/raw/PCho.nii.gz' is not used: PCh is none of the network's metabolites but a part of GPC+PCh; "
         "--others keeps it.",
-        "'concs/raw/Glu+Lac.nii.gz' is not used: its name tells Glu and Lac, which may be a ratio: give each "
+        "'concs/raw/Glu+Lac.nii.gz' is not used: its name contains Glu and Lac, which may be a ratio: give each "
         "metabolite a map of its own.",
     ):
         assert sentence in listed

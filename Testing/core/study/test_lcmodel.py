@@ -337,7 +337,7 @@ def test_geometry_by_reference_and_by_options(tmp_path, sample):
     assert (by_options.size, by_options.origin, by_options.direction) == ((5, 4, 2), (1.0, 2.0, 3.0), turned)
     with pytest.raises(InputError, match="more than the 4 x 4 x 2 of its geometry"):
         map_geometry((2, 4, 5), None, GeometryOptions(reference=tmp_path / "reference.nii.gz"))
-    with pytest.raises(InputError, match="Nothing tells where the map lies"):
+    with pytest.raises(InputError, match="The position of the map in the patient is not known"):
         map_geometry((2, 4, 5), None, GeometryOptions(voxel=(9.0, 8.0, 7.0)))
     with pytest.raises(InputError, match="perpendicular"):
         map_geometry((2, 4, 5), None, GeometryOptions(direction=(1.0,) * 9))
@@ -357,7 +357,7 @@ def test_images_of_fsl_mrs_are_read(tmp_path, sample):
     for factor, path in enumerate(paths, start=1):
         path.parent.mkdir(parents=True, exist_ok=True)
         sitk.WriteImage(image * factor, str(path))
-    with pytest.warns(InputWarning, match="in Hz, and nothing tells the frequency"):
+    with pytest.warns(InputWarning, match="in Hz, and the frequency to convert them by is not known"):
         (maps,) = maps_from_images(paths)
     assert list(maps.metabolites) == ["tCr", "NAA"]
     naa, tcr = maps.metabolites["NAA"], maps.metabolites["tCr"]

@@ -42,7 +42,7 @@ def test_every_map_of_a_patients_folder_is_taken_or_listed(tmp_path):
     ]
     assert reasons(one, tmp_path / "p") == {
         "Glx.nii": "Glx is none of the network's metabolites",
-        "cho_cre.nii": "its name tells Cho and Cre, which may be a ratio: give each metabolite a map of its own",
+        "cho_cre.nii": "its name contains Cho and Cre, which may be a ratio: give each metabolite a map of its own",
         "NAA_CRLB.nii": "by its name it shows a Cramer-Rao bound or another error",
         "map3.nii": "its name contains no metabolite",
     }

@@ -204,7 +204,7 @@ def test_the_signals_that_a_name_mentions(name, signals):
         ("NAA.nii.gz", ""),
         ("Glx", "Glx is none of the network's metabolites"),
         ("GPC", "GPC is none of the network's metabolites but a part of GPC+PCh"),
-        ("cho_cre", "its name tells Cho and Cre, which may be a ratio: give each metabolite a map of its own"),
+        ("cho_cre", "its name contains Cho and Cre, which may be a ratio: give each metabolite a map of its own"),
         ("NAA/Cr", "by its name it shows a ratio"),
         ("NAA_CRLB", "by its name it shows a Cramer-Rao bound or another error"),
         ("met-CrPCr_desc-qmask", "by its name it shows a mask or label image"),
