@@ -225,6 +225,7 @@ def train(arguments: argparse.Namespace, settings, fabric, deadline: Deadline) -
     from inference_core.networks.weights_io import load_weights, save_weights
     from inference_core.research.data.loading import default_workers
     from inference_core.research.data.training_batches import TrainingBatches
+    from inference_core.research.training.anchoring import anchored
     from inference_core.research.training.checkpoints import check_checkpoint
     from inference_core.research.training.launch import processes_here, together
     from inference_core.research.training.trainer import Trainer
@@ -283,6 +284,8 @@ def train(arguments: argparse.Namespace, settings, fabric, deadline: Deadline) -
         if trainer.earlier_plans:
             details["earlier_plans"] = json.dumps(trainer.earlier_plans)
         details |= {"started_from": origin.sha256} if origin else {}
+        if settings.anchored:
+            trained = anchored(load_weights(start)[0], trained)
         save_weights(path, trained, {"architecture": settings.network, **details})
         print(f"Weights: {path}")
 

@@ -88,6 +88,7 @@ def run_recipe(arguments: argparse.Namespace) -> int:
     Raises:
         InputError: for arguments that the recipe decides on, a recipe that is wrong, or a folder of another run.
     """
+    from inference_core.errors import InputError
     from inference_core.research.recipes.recipe import read_recipe
     from inference_core.research.training.checkpoints import CHECKPOINT
     from inference_core.research.training.launch import make_fabric, together
@@ -95,6 +96,8 @@ def run_recipe(arguments: argparse.Namespace) -> int:
     _check(arguments)
     deadline, recipe = Deadline.after(arguments.duration), read_recipe(arguments.recipe)
     subjects, start = chosen_subjects(arguments), initial_weights(arguments)
+    if recipe.stages[0].training.anchored and start is None:
+        raise InputError("The first stage is anchored to the weights that it starts from: name them by --init.")
     fabric, device, reason = make_fabric(arguments.device, arguments.devices, arguments.precision)
     fabric.launch()
     fabric.print(f"Device: {device} ({reason})", flush=True)

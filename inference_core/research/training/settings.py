@@ -38,6 +38,8 @@ class TrainingSettings(BatchOptions):
         critic_steps: discriminator steps before each generator step.
         critic_warm_up: discriminator steps before the first generator step.
         averaging: decay of the running average of the weights that is written out; 0 for none.
+        anchored: whether the weights that are written give, at lambda = 0, the network that training started from, so
+            that only the response to lambda is learned; see `anchoring`.
         precision: one of `inference_core.research.training.launch.PRECISIONS`.
         seed: of the weights and of all batches.
         resolutions: the input resolutions n to train on.
@@ -58,6 +60,7 @@ class TrainingSettings(BatchOptions):
     critic_steps: int = 5
     critic_warm_up: int = 0
     averaging: float = 0.0
+    anchored: bool = False
     precision: str = "32-true"
     seed: int = 0
     resolutions: tuple[int, ...] = TRAINED_RESOLUTIONS
@@ -77,6 +80,8 @@ class TrainingSettings(BatchOptions):
                 raise InputError(
                     f"Setting resolutions holds {n}: it lists n from {_COARSEST} to {SUPER_RESOLVED_MATRIX}."
                 )
+        if self.anchored and not self.adversarial:
+            raise InputError("Setting anchored leaves only the response to lambda, which needs adversarial = true.")
         if self.gradient_clip is not None and not self.gradient_clip > 0:
             raise InputError(f"Setting gradient_clip is {self.gradient_clip}: it must be greater than 0.")
         for name in ("steps", "batch_size", "critic_steps", "learning_rate", "critic_learning_rate"):
