@@ -284,9 +284,8 @@ def train(arguments: argparse.Namespace, settings, fabric, deadline: Deadline) -
         if trainer.earlier_plans:
             details["earlier_plans"] = json.dumps(trainer.earlier_plans)
         details |= {"started_from": origin.sha256} if origin else {}
-        if settings.anchored:
-            trained = anchored(load_weights(start)[0], trained)
-        save_weights(path, trained, {"architecture": settings.network, **details})
+        result = anchored(load_weights(start)[0], trained) if settings.anchored else trained
+        save_weights(path, result, {"architecture": settings.network, **details})
         print(f"Weights: {path}")
 
     together(fabric, write, alone=True)
