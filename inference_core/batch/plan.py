@@ -11,6 +11,7 @@ from inference_core.batch.task import BatchRow, Task
 from inference_core.errors import InputError
 from inference_core.files.folders import make_folder
 from inference_core.files.inputs import check_not_inputs
+from inference_core.files.own_outputs import check_replaceable, table_with
 from inference_core.imaging.writing import sidecar_path
 from inference_core.study.patient_files import PatientFiles
 from inference_core.study.walker import find_patients
@@ -20,6 +21,8 @@ from inference_core.terms.reference import parse_reference
 
 #: The table of all rows, in the output folder.
 TABLE = "batch.tsv"
+#: By which tables are known, those of earlier versions, too.
+_OWN_COLUMNS = ("patient", "metabolite", "sharpness", "n", "status", "output", "message")
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,8 @@ def plan_batch(request: BatchRequest) -> BatchPlan:
 
     Raises:
         InputError: for a study without patients, participants that it has not, an output folder that can't be written
-            or that holds input, unknown metabolites, what is no ratio, a reference without
-            ratios or without a meaning, and sharpness outside its range.
+            or that holds input or a table that no batch wrote, unknown metabolites, what is no ratio, a reference
+            without ratios or without a meaning, and sharpness outside its range.
     """
     study, output = Path(request.study), Path(request.output)
     given = request.sharpness
@@ -97,10 +100,11 @@ def plan_batch(request: BatchRequest) -> BatchPlan:
     if labels:
         tasks = _of_participants(tasks, labels, study)
     _check_outputs(tasks, patients)
+    table = output / (f"batch_{'_'.join(f'sub-{label}' for label in labels)}.tsv" if labels else TABLE)
+    check_replaceable([(table, table_with(*_OWN_COLUMNS))])
     make_folder(output)
     describe_dataset(output)
-    table = f"batch_{'_'.join(f'sub-{label}' for label in labels)}.tsv" if labels else TABLE
-    return BatchPlan(study, output, tuple(map(tuple, tasks)), output / table)
+    return BatchPlan(study, output, tuple(map(tuple, tasks)), table)
 
 
 def _check_outputs(tasks: list[list[Task]], patients: list[PatientFiles]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from inference_core.batch.outputs import write_table
 from inference_core.errors import InputError
+from inference_core.files.own_outputs import check_replaceable, is_own_figure, table_with
 from inference_core.imaging.reading import read_image
 from inference_core.study.patient_files import PatientFiles
 from inference_core.study.walker import find_patients
@@ -131,6 +132,22 @@ def _without_check(
     return ValidationRow(
         patient.name, metabolite, n, None, None, None, None, None, None, verdict, " ".join(message.split())
     )
+
+
+def check_validation_outputs(output: Path) -> None:
+    """Refuse to replace a table or figure that no validation wrote.
+
+    Figures of earlier versions have no mark: they are known by the table beside them.
+
+    Raises:
+        InputError: if there is one.
+    """
+    is_table = table_with("patient", "metabolite", "explained", "noise_source", "verdict")
+
+    def is_figure(path: Path) -> bool:
+        return is_own_figure(path) or is_table(output / TABLE)
+
+    check_replaceable([(output / TABLE, is_table), (output / FIGURE, is_figure)])
 
 
 def write_validation(rows: Sequence[ValidationRow], output: Path) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from inference_core.batch.validation import ValidationRow
+from inference_core.files.own_outputs import SOFTWARE
 from inference_core.terms.conditions import METABOLITES
 
 #: The least and the largest share that is drawn; what lies below is drawn at the end of the axis.
@@ -37,7 +38,7 @@ def validation_figure(rows: Sequence[ValidationRow]) -> bytes:
         "Self-check against the maps' own k-space: 0 = zero-filling, below 0 = the network's detail makes it worse"
     )
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": SOFTWARE})
     return buffer.getvalue()
 
 

@@ -27,6 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
     from inference_core.errors import InputError
     from inference_core.files.folders import make_folder
     from inference_core.files.inputs import check_not_inputs
+    from inference_core.files.own_outputs import check_replaceable, is_own_figure
+    from inference_core.imaging.writing import check_output, is_own_result
     from inference_core.inference.super_resolver import SuperResolver
     from inference_core.research.evaluation.figures import maps_figure, save_figure
 
@@ -36,9 +38,12 @@ def run(arguments: argparse.Namespace) -> int:
             "one, or name one with --patient."
         )
     output = make_folder(arguments.output)
-    names = [f"{_name(metabolite, n, sharpness)}.nii.gz" for metabolite, n in _ROWS for sharpness in _SHARPNESS]
-    outputs = [output / name for name in (*names, *(f"{name}.png" for name in _FIGURES))]
-    check_not_inputs(outputs, [("patient", arguments.patient), ("weights", arguments.weights)])
+    maps = [output / f"{_name(metabolite, n, value)}.nii.gz" for metabolite, n in _ROWS for value in _SHARPNESS]
+    figures = [output / f"{name}.png" for name in _FIGURES]
+    check_not_inputs([*maps, *figures], [("patient", arguments.patient), ("weights", arguments.weights)])
+    check_replaceable([*((path, is_own_result) for path in maps), *((path, is_own_figure) for path in figures)])
+    for path in maps:
+        check_output(path)
     resolver = SuperResolver.load(arguments.weights, arguments.device)
     print(f"Device: {resolver.device} ({resolver.device_reason})")
     start = time.perf_counter()

@@ -25,13 +25,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     from inference_core.batch.validation import (
         FIGURE,
+        check_validation_outputs,
         patients_to_validate,
         summary,
         validate_patient,
         write_validation,
     )
     from inference_core.errors import InputError
-    from inference_core.files.atomic import atomic_path
+    from inference_core.files.atomic import write_file
     from inference_core.files.folders import make_folder
     from inference_core.inference.super_resolver import SuperResolver
     from inference_core.terms.conditions import check_sharpness, resolve_metabolite
@@ -43,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     patients = patients_to_validate(arguments.study, arguments.participant_label)
     if arguments.output.resolve() == arguments.study.resolve():
         raise InputError(f"The output folder '{arguments.output}' is the study's: choose another.")
+    check_validation_outputs(arguments.output)
     make_folder(arguments.output)
     resolver = SuperResolver.load(arguments.weights, arguments.device, arguments.runtime, detail=arguments.detail)
     print(f"Device: {resolver.device} ({resolver.device_reason})", flush=True)
@@ -65,7 +67,6 @@ def run(arguments: argparse.Namespace) -> int:
     if any(row.check is not None for row in rows):
         from inference_core.batch.validation_figure import validation_figure
 
-        with atomic_path(arguments.output / FIGURE) as temporary:
-            temporary.write_bytes(validation_figure(rows))
+        write_file(arguments.output / FIGURE, validation_figure(rows))
         print(arguments.output / FIGURE)
     return 1 if failed or not rows else 0

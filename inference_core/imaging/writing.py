@@ -54,6 +54,11 @@ def is_own_sidecar(path: Path) -> bool:
     return isinstance(content, dict) and content.get("SoftwareName") == _OWN["SoftwareName"]
 
 
+def is_own_result(path: Path) -> bool:
+    """Whether the sidecar of an image says that this package wrote it."""
+    return is_own_sidecar(sidecar_path(path))
+
+
 def check_output(path: str | Path) -> Path:
     """`path` as a path, if `write_result` will be able to write there; to be asked before computing anything.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inference_core.files.atomic import write_file
+from inference_core.files.own_outputs import SOFTWARE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -141,5 +142,5 @@ def save_figure(figure: "Figure", path: Path) -> None:
         InputError: if the file can't be written.
     """
     drawn, form = io.BytesIO(), path.suffix.removeprefix(".")
-    figure.savefig(drawn, format=form, dpi=130, metadata={"Software": "MRSISuperRes"} if form == "png" else {})
+    figure.savefig(drawn, format=form, dpi=130, metadata={"Software": SOFTWARE} if form == "png" else {})
     write_file(path, drawn.getvalue())
