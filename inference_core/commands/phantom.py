@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     from inference_core.commands.progress import progress_bar
     from inference_core.errors import InputError
     from inference_core.files.folders import make_folder
-    from inference_core.research.phantom import simulate_patient, write_study
+    from inference_core.research.phantom import check_simulated, simulate_patient, write_study
     from inference_core.research.phantom.acquisition import Scanner
 
     if arguments.patients < 1 or (arguments.single and arguments.patients > 1):
@@ -45,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     scanner = Scanner(arguments.point_spread, arguments.noise_factor)
     output = make_folder(arguments.output)
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.patients)
+    for seed in seeds:
+        check_simulated(output, seed, arguments.single)
     for index, seed in enumerate(progress_bar(seeds, unit="patient")):
         patient = simulate_patient(seed, subjects[index % len(subjects)]).on(scanner)
         write_study(patient, output, arguments.n, arguments.slices, arguments.single)

@@ -13,6 +13,7 @@ from inference_core.errors import InputError
 from inference_core.files.atomic import remove_leftovers, write_file
 from inference_core.files.folders import check_folder, make_folders
 from inference_core.files.locks import file_lock
+from inference_core.files.own_outputs import check_replaceable, table_with
 from inference_core.imaging.writing import is_own_sidecar, sidecar_path, write_result
 from inference_core.research.phantom.acquisition import Grid
 from inference_core.research.phantom.patient import SimulatedPatient
@@ -23,6 +24,9 @@ _UNITS = "institutional units"
 #: A patient's folders.
 _KINDS = ("anat", "mrsi")
 _PROGRAM, _DESCRIPTION = "mrsi-superres phantom", "dataset_description.json"
+_PARTICIPANTS, _ID = "participants.tsv", "participant_id"
+#: Of what is written into a patient's folders.
+_ENDINGS = (".nii.gz", ".json")
 #: Integer steps a unit of T1 or FLAIR, whose brightest normal tissue is about 1.
 _MRI_STEPS = 1000
 
@@ -45,16 +49,24 @@ def low_resolution_grid(grid: Grid, n: int) -> Grid:
     return Grid(grid.origin, (column * columns / n, row * rows / n, thickness), grid.direction, (n, n, slices))
 
 
+def _subject(seed: int) -> str:
+    return f"sub-{seed:04d}"
+
+
+def _place(folder: Path, seed: int, single: bool) -> Path:
+    return folder if single else folder / _subject(seed)
+
+
 def _merge_participant(folder: Path, row: dict[str, Any]) -> Path:
     """Add `row` to participants.tsv, or replace the participant's earlier one."""
-    path = folder / "participants.tsv"
+    path = folder / _PARTICIPANTS
     # Other processes may write patients into the folder.
     with file_lock(folder / ".participants.lock"):
         rows = {}
         if path.exists():
             with path.open(encoding="utf-8", newline="") as file:
-                rows = {old["participant_id"]: old for old in csv.DictReader(file, delimiter="\t")}
-        rows[row["participant_id"]] = row
+                rows = {old[_ID]: old for old in csv.DictReader(file, delimiter="\t")}
+        rows[row[_ID]] = row
         columns = list(dict.fromkeys(key for each in rows.values() for key in each))
         text = io.StringIO()
         writer = csv.DictWriter(text, columns, delimiter="\t", restval="n/a", lineterminator="\n")
@@ -64,25 +76,38 @@ def _merge_participant(folder: Path, row: dict[str, Any]) -> Path:
     return path
 
 
-def _check_simulated(folder: Path, place: Path) -> None:
-    """Refuse to mix simulated patients with others, or to replace them.
+def _is_simulated_study(folder: Path) -> bool:
+    """Whether a folder's description says so."""
+    try:
+        return json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))["GeneratedBy"][0]["Name"] == _PROGRAM
+    except (OSError, ValueError, KeyError, IndexError, TypeError):
+        return False
+
+
+def check_simulated(folder: Path, seed: int, single: bool) -> None:
+    """Refuse to mix simulated patients with others, or to replace them; to be asked before any is written.
+
+    Args:
+        folder: as `write_study` takes it.
+        seed: of the patient.
+        single: as `write_study` takes it.
 
     Raises:
-        InputError: if the folder describes another study, or the patient's place holds images of another origin.
+        InputError: if the folder describes another study or has another's table of participants, or the patient's place
+            holds files of another origin.
     """
-    path = folder / _DESCRIPTION
-    if path.exists():
-        try:
-            ours = json.loads(path.read_text(encoding="utf-8"))["GeneratedBy"][0]["Name"] == _PROGRAM
-        except (OSError, ValueError, KeyError, IndexError, TypeError):
-            ours = False
-        if not ours:
-            raise InputError(f"'{folder}' holds another study ({_DESCRIPTION}): choose a new or empty folder.")
+    place = _place(folder, seed, single)
+    if (folder / _DESCRIPTION).exists() and not _is_simulated_study(folder):
+        raise InputError(f"'{folder}' holds another study ({_DESCRIPTION}): choose a new or empty folder.")
+    if not single:
+        has_ids = table_with(_ID)
+        # Another process may just begin the study: its description is there before its table.
+        check_replaceable([(folder / _PARTICIPANTS, lambda table: has_ids(table) and _is_simulated_study(folder))])
     for kind in _KINDS:
         remove_leftovers(place / kind)
-    for image in sorted(path for kind in _KINDS for path in place.glob(f"{kind}/*.nii.gz")):
-        if not is_own_sidecar(sidecar_path(image)):
-            raise InputError(f"'{image}' is not of a simulated patient: choose a new or empty folder.")
+    for file in sorted(path for kind in _KINDS for path in place.glob(f"{kind}/*") if path.name.endswith(_ENDINGS)):
+        if not is_own_sidecar(file if file.suffix == ".json" else sidecar_path(file)):
+            raise InputError(f"'{file}' is not of a simulated patient: choose a new or empty folder.")
 
 
 def _describe_dataset(folder: Path, version: str) -> Path:
@@ -152,9 +177,8 @@ def write_study(
     folder = check_folder(folder)
     resolutions = _check_resolutions(resolutions)
     grid = patient.grid(slices)
-    subject = f"sub-{patient.seed:04d}"
-    place = folder if single else folder / subject
-    _check_simulated(folder, place)
+    subject, place = _subject(patient.seed), _place(folder, patient.seed, single)
+    check_simulated(folder, patient.seed, single)
     common = {"Simulated": True, "Notice": _NOTICE, "Seed": patient.seed, "SoftwareVersion": __version__}
     seen = patient.measurement.point_spread
     through = f", seen through a point spread of {seen:g} voxels (full width at half maximum)" if seen else ""
@@ -193,7 +217,7 @@ def write_study(
 
     if not single:
         row = {
-            "participant_id": subject,
+            _ID: subject,
             "seed": patient.seed,
             "tumours": len(patient.tumours),
             "mrsi_slices": grid.size[2],
