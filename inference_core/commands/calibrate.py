@@ -36,6 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     from inference_core.files.atomic import write_file
     from inference_core.files.folders import check_folder
     from inference_core.files.inputs import check_not_inputs
+    from inference_core.files.own_outputs import check_replaceable, json_with
     from inference_core.inference.super_resolver import SuperResolver
     from inference_core.inference.uncertainty.calibration import FEATURE_KEYS, FEATURES, calibration_path
     from inference_core.research.calibration.fit import conform, coverage, fit_coefficients
@@ -48,6 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     output = arguments.output or calibration_path(resolver.weights.path)
     check_folder(output.parent)
     check_not_inputs([output], [("weights", resolver.weights.path)])
+    if arguments.output is None:
+        check_replaceable([(output, json_with("weights_sha256"))])
     print(f"Device: {resolver.device} ({resolver.device_reason})")
     seeds = range(arguments.first_seed, arguments.first_seed + sum(arguments.patients))
     sampled = [

@@ -294,11 +294,17 @@ def train(arguments: argparse.Namespace, settings, fabric, deadline: Deadline) -
 
 def _check_outputs(arguments: argparse.Namespace, start: Path | None) -> None:
     from inference_core.files.inputs import check_not_inputs
+    from inference_core.files.own_outputs import check_replaceable
+    from inference_core.networks.weights_io import is_own_weights
+    from inference_core.research.training.checkpoints import CHECKPOINT
+    from inference_core.research.training.records import LOG, is_own_log
 
-    outputs = [arguments.output / name for name in (WEIGHTS, "checkpoint.pt", "losses.jsonl")]
+    # A checkpoint that can't be resumed from is refused, whoever wrote it.
+    outputs = [arguments.output / name for name in (WEIGHTS, CHECKPOINT, LOG)]
     anatomy = [("--anatomy", path) for path in arguments.anatomy or ()]
     anatomy += [(f"--{name}", getattr(arguments, name)) for name in ("grey", "white", "csf", "flair")]
     check_not_inputs(outputs, [("initial weights", start), ("data", arguments.data), *anatomy])
+    check_replaceable([(arguments.output / WEIGHTS, is_own_weights), (arguments.output / LOG, is_own_log)])
 
 
 def describe_data(arguments: argparse.Namespace) -> str:

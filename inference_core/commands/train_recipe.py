@@ -71,6 +71,8 @@ def _check_made_from(folder: Path, own: dict) -> None:
             kept = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise InputError(f"'{path}' can't be read ({error}): choose another folder.") from error
+        if not isinstance(kept, dict) or "fingerprint" not in kept:
+            raise InputError(f"'{path}' was not written by this program: choose another folder.")
         for key, what in (
             ("fingerprint", "another recipe"),
             ("anatomies", "other anatomies"),
@@ -79,6 +81,8 @@ def _check_made_from(folder: Path, own: dict) -> None:
             if kept.get(key) != own[key]:
                 raise InputError(f"'{folder}' holds a run of {what}: choose another folder.")
         return
+    if (weights := folder / WEIGHTS).exists():
+        raise InputError(f"'{weights}' is not of this recipe: choose another folder.")
     write_file(path, json.dumps(own, indent=1) + "\n")
 
 

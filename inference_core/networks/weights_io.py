@@ -89,6 +89,15 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         raise _refusal(path, "are corrupt or no safetensors file") from error
 
 
+def is_own_weights(path: Path) -> bool:
+    """Whether a file's header says that this package wrote it."""
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            return HEADER_ENTRY in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return False
+
+
 def load_weights(path: str | Path | None = None) -> tuple[nn.Module, WeightsInfo]:
     """Make the network that weights are for and load them, in single precision, on the CPU.
 

@@ -10,6 +10,18 @@ from typing import Any
 
 from inference_core.files.atomic import cannot_write
 
+#: The log in a run's folder.
+LOG = "losses.jsonl"
+#: What each record begins with.
+_BEGINNING = b'{"step": '
+
+
+def is_own_log(path: Path) -> bool:
+    """Whether a file is a run's log, or the beginning of one, as a kill or a full disk leaves it."""
+    with path.open("rb") as file:
+        begins = file.read(len(_BEGINNING))
+    return _BEGINNING.startswith(begins)
+
 
 class StepRecords:
     """Appends each step's record to the run's log and, where TensorBoard is installed, to an event file that it reads.

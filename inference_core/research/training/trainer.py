@@ -22,7 +22,7 @@ from inference_core.research.training.checkpoints import load_checkpoint, rewind
 from inference_core.research.training.device_steps import WINDOW, DeviceSteps, make_adam
 from inference_core.research.training.launch import make_fabric, together
 from inference_core.research.training.objectives import CriticObjective, NetworkObjective
-from inference_core.research.training.records import StepRecords
+from inference_core.research.training.records import LOG, StepRecords
 from inference_core.research.training.schedule import CRITIC_OFFSET, batch_steps, critic_steps, learning_rate_factor
 from inference_core.research.training.settings import TrainingSettings
 
@@ -140,7 +140,7 @@ class Trainer:
 
     @property
     def _log(self) -> Path:
-        return self.folder / "losses.jsonl"
+        return self.folder / LOG
 
     @property
     def result(self) -> MultiEncoderUNet:
