@@ -105,6 +105,16 @@ def write_patient(
         return carry_over(place, folder)
 
 
+def report_path(output: Path, bids_path: str) -> Path:
+    """Where the quality report of a patient goes.
+
+    Args:
+        output: the prepared folder.
+        bids_path: the patient's folder in it, "sub-01" or "sub-01/ses-1".
+    """
+    return output / f"{bids_path.replace('/', '_')}.html"
+
+
 def sources_for_sidecars(patient: PreparedPatient, study: Path | None) -> dict[str, str]:
     """The files that a patient's anatomy and geometry were made from, by role, as its sidecars give them."""
     return {role: source_path(path, study) for role, path in patient.sources.items()}

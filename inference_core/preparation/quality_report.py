@@ -7,6 +7,7 @@ from inference_core import __version__
 from inference_core.files.atomic import write_file
 from inference_core.imaging.registration import Registration, RegistrationRefused, moved_by_header
 from inference_core.preparation.prepared_patient import PreparedMaps, PreparedPatient
+from inference_core.preparation.prepared_study import report_path
 from inference_core.preparation.quality_figures import map_figure, png, registration_figure
 from inference_core.preparation.settings import PreparationSettings
 from inference_core.report.article import article, figure, notice, table
@@ -41,7 +42,7 @@ def write_quality_report(
     made_from = [(role, element("code", path)) for role, path in sources.items()]
     thresholds = settings.describe()["Thresholds"]
     return _write(
-        output / f"{patient.parts.bids_path.replace('/', '_')}.html",
+        report_path(output, patient.parts.bids_path),
         patient.parts.name,
         [notice(warning) for warning in patient.warnings],
         _unused(patient.unused_sentences()),
@@ -70,7 +71,7 @@ def write_refusal(output: Path, bids_path: str, name: str, refused: Registration
         moved = moved_by_header(moved, refused.registration)
     title = "Where they fit best"
     return _write(
-        output / f"{bids_path.replace('/', '_')}.html",
+        report_path(output, bids_path),
         name,
         notice(f"Not prepared. {refused}", failed=True),
         _registration({"refused": _line(refused.registration)}),

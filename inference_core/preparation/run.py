@@ -6,10 +6,11 @@ from pathlib import Path
 
 from inference_core.errors import InputError
 from inference_core.files.inputs import check_apart
+from inference_core.files.own_outputs import check_replaceable, is_own_page
 from inference_core.preparation.carried_files import carried_sentence
 from inference_core.preparation.earlier_version import check_same_sources, sources_of
 from inference_core.preparation.prepared_patient import PreparedPatient, prepare_patient
-from inference_core.preparation.prepared_study import sources_for_sidecars, write_patient
+from inference_core.preparation.prepared_study import report_path, sources_for_sidecars, write_patient
 from inference_core.preparation.settings import PreparationSettings
 from inference_core.study.patient_parts import PatientParts
 
@@ -64,6 +65,7 @@ def prepare_study(
             if same_folder:
                 raise InputError(f"Its folder would be {parts.bids_path}, as that of '{same_folder[0]}': rename one.")
             _check_apart(parts, settings, output)
+            check_replaceable([(report_path(output, parts.bids_path), is_own_page)])
             if not replace and not parts.problem:
                 check_same_sources(sources_of(parts, study), output / parts.bids_path)
             prepared = prepare_patient(parts, settings)
