@@ -120,21 +120,127 @@ def test_demo(folder, capsys):
     refused(folder, capsys, ["demo", "--weights", "own.safetensors", "--output", "out", "--device", "cpu"], "be lost")
 
 
+_FOREIGN = "was not written by this program and would be replaced"
+
+
+@pytest.mark.parametrize("name", ["comparison.png", "overlay.png", "Gln_n20_sharpness-0.03.nii.gz"])
+def test_demo_and_files_of_the_users_own(folder, capsys, name):
+    (folder / "out").mkdir()
+    (folder / "out" / name).write_bytes(b"mine")
+    refused(folder, capsys, ["demo", "--output", "out", "--device", "cpu"], _FOREIGN)
+
+
+def test_demo_and_a_sidecar_of_the_users_own(folder, capsys):
+    (folder / "out").mkdir()
+    (folder / "out" / "Ins_n16_sharpness-0.09.json").write_text('{"EchoTime": 0.03}')
+    refused(folder, capsys, ["demo", "--output", "out", "--device", "cpu"], "belongs to another file")
+
+
 def test_reproduce_and_a_folder_of_something_else(folder, capsys):
     (folder / "out").mkdir()
     (folder / "out" / "report.html").write_text("mine")
     refused(folder, capsys, ["reproduce", "--output", "out", "--device", "cpu"], "holds other files than a run")
 
 
-def test_batch_and_links_to_its_inputs(folder, capsys):
+def _study(folder):
+    """A study of one patient; the patient's folder."""
     patient = folder / "study" / "sub-01"
     patient.mkdir(parents=True)
     for name in ("NAA", "T1", "FLAIR"):
         shutil.copy(f"{name}.nii.gz", patient)
+    return patient
+
+
+def test_batch_and_links_to_its_inputs(folder, capsys):
+    patient = _study(folder)
     results = folder / "results" / "sub-01" / "mrsi"
     results.mkdir(parents=True)
     (results / "sub-01_desc-superres_lambda-0_NAA.nii.gz").hardlink_to(patient / "NAA.nii.gz")
     refused(folder, capsys, ["batch", "study", "results", "--device", "cpu"], "would be lost")
+
+
+@pytest.mark.parametrize("own", [(), ("--participant-label", "01")])
+def test_batch_and_a_table_of_the_users_own(folder, capsys, own):
+    _study(folder)
+    (folder / "results").mkdir()
+    name = "batch_sub-01.tsv" if own else "batch.tsv"
+    (folder / "results" / name).write_text("batch\tsequence\n1\tFID-MRSI\n")
+    refused(folder, capsys, ["batch", "study", "results", *own, "--device", "cpu"], _FOREIGN)
+    # A table of an earlier version.
+    table = "patient\tmetabolite\tsharpness\tn\tstatus\toutput\tmessage\n"
+    (folder / "results" / name).write_text(table)
+    assert main(["batch", "study", "results", *own, "--device", "cpu", "--jobs", "1", "--no-self-check"]) == 0
+    assert "sub-01\tNAA" in (folder / "results" / name).read_text()
+
+
+@pytest.mark.parametrize("name", ["validation.tsv", "validation.png"])
+def test_validate_and_files_of_the_users_own(folder, capsys, name):
+    _study(folder)
+    (folder / "checked").mkdir()
+    (folder / "checked" / name).write_bytes(b"patient\tage\n")
+    refused(folder, capsys, ["validate", "study", "checked", "--device", "cpu"], _FOREIGN)
+
+
+def test_validate_again_beside_a_figure_without_a_mark(folder):
+    from matplotlib.figure import Figure
+
+    _study(folder)
+    argv = ["validate", "study", "checked", "--device", "cpu"]
+    status = main(argv)
+    # As earlier versions wrote it.
+    Figure(figsize=(1, 1)).savefig(folder / "checked" / "validation.png", metadata={"Software": None})
+    assert main(argv) == status
+
+
+def test_phantom_and_a_table_of_participants_of_the_users_own(folder, capsys):
+    (folder / "study").mkdir()
+    (folder / "study" / "participants.tsv").write_text("participant_id\tage\nsub-01\t63\n")
+    argv = ["phantom", "--output", "study", "--first-seed", "3", "--n", "16", "--slices", "1"]
+    refused(folder, capsys, argv, _FOREIGN)
+
+
+def test_phantom_and_another_patient_in_the_place_of_its_second(folder, capsys):
+    anatomy = folder / "study" / "sub-0004" / "anat"
+    anatomy.mkdir(parents=True)
+    (anatomy / "sub-0004_T1w.json").write_text('{"EchoTime": 0.03}')
+    argv = ["phantom", "--output", "study", "--first-seed", "3", "--patients", "2", "--n", "16", "--slices", "1"]
+    refused(folder, capsys, argv, "is not of a simulated patient")
+
+
+def test_calibrate_and_a_file_of_the_users_own_beside_its_weights(folder, capsys):
+    (folder / "own.certainty.json").write_text('{"mine": 1}')
+    argv = ["calibrate", "--weights", "own.safetensors", "--patients", "1", "1", "1", "--slices", "1"]
+    refused(folder, capsys, [*argv, "--device", "cpu"], _FOREIGN)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "losses.jsonl"])
+def test_train_and_files_of_the_users_own(folder, capsys, name):
+    (folder / "run").mkdir()
+    (folder / "run" / name).write_text('{"epoch": 1}\n')
+    refused(
+        folder, capsys, ["train", "--output", "run", "--simulated", "1", "--steps", "1", "--device", "cpu"], _FOREIGN
+    )
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "recipe.json"])
+def test_a_recipe_and_files_of_the_users_own(folder, capsys, name):
+    (folder / "run").mkdir()
+    (folder / "run" / name).write_text("[]")
+    argv = ["train", "--recipe", "default", "--output", "run", "--device", "cpu"]
+    refused(folder, capsys, argv, "choose another folder")
+
+
+def test_prepare_and_a_page_of_the_users_own(folder, capsys):
+    (folder / "prepared").mkdir()
+    (folder / "prepared" / "dataset_description.json").write_text('{"GeneratedBy": [{"Name": "MRSISuperRes prepare"}]}')
+    (folder / "prepared" / "sub-01.html").write_text("<p>my notes</p>")
+    (folder / "maps").mkdir()
+    shutil.copy("NAA.nii.gz", "maps/NAA.nii.gz")
+    argv = ["prepare", "--maps", "maps", "--t1", "T1.nii.gz", "--flair", "FLAIR.nii.gz", "--patient", "sub-01"]
+    assert main([*argv, "--no-registration", "prepared"]) == 1
+    assert _FOREIGN in capsys.readouterr().out
+    assert (folder / "prepared" / "sub-01.html").read_text() == "<p>my notes</p>"
+    assert not (folder / "prepared" / "sub-01").exists()
 
 
 def test_prepare_and_parts_in_its_own_output(folder, capsys):
