@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     from inference_core.files.folders import make_folder
     from inference_core.files.inputs import check_not_inputs
     from inference_core.files.own_outputs import check_replaceable, is_own_figure
-    from inference_core.imaging.writing import check_output, is_own_result
+    from inference_core.imaging.writing import check_output, is_own_result, sidecar_path
     from inference_core.inference.super_resolver import SuperResolver
     from inference_core.research.evaluation.figures import maps_figure, save_figure
 
@@ -41,7 +41,12 @@ def run(arguments: argparse.Namespace) -> int:
     maps = [output / f"{_name(metabolite, n, value)}.nii.gz" for metabolite, n in _ROWS for value in _SHARPNESS]
     figures = [output / f"{name}.png" for name in _FIGURES]
     check_not_inputs([*maps, *figures], [("patient", arguments.patient), ("weights", arguments.weights)])
-    check_replaceable([*((path, is_own_result) for path in maps), *((path, is_own_figure) for path in figures)])
+
+    def is_own_map(path: Path) -> bool:
+        # A kill may have left a map of an earlier run without its sidecar; that run's figures tell whose it is.
+        return is_own_result(path) or (not sidecar_path(path).exists() and is_own_figure(figures[0]))
+
+    check_replaceable([*((path, is_own_map) for path in maps), *((path, is_own_figure) for path in figures)])
     for path in maps:
         check_output(path)
     resolver = SuperResolver.load(arguments.weights, arguments.device)

@@ -160,13 +160,20 @@ def test_an_output_folder_in_a_missing_one_is_refused_at_once(command, tmp_path,
 
 def test_demo_draws_its_figures(patient, tmp_path):
     output = tmp_path / "demo"
-    assert main(["demo", "--output", str(output), "--patient", str(patient), "--device", "cpu"]) == 0
+    argv = ["demo", "--output", str(output), "--patient", str(patient), "--device", "cpu"]
+    assert main(argv) == 0
     for name in ("comparison.png", "overlay.png"):
         image = sitk.GetArrayFromImage(sitk.ReadImage(str(output / name)))
         assert image.shape[0] > 400
         assert image.shape[1] > 1000
         assert image[..., :3].std() > 20
     assert len(list(output.glob("*.nii.gz"))) == 12
+    # Into its own earlier output, one sidecar of which a kill took away.
+    sidecar = output / "Gln_n20_sharpness-0.json"
+    before = {path: path.read_bytes() for path in output.iterdir()}
+    sidecar.unlink()
+    assert main(argv) == 0
+    assert {path: path.read_bytes() for path in output.iterdir()} == before
 
 
 def test_evaluate_reports_each_method(tmp_path, capsys):
