@@ -8,8 +8,8 @@ DETAILS = {
     "network": "as the network proposes it",
     "zero-filled": "none: the zero-filled map",
 }
-#: Unless something else is asked for. The calibration of the uncertainty was made with it.
-DEFAULT_DETAIL = "network"
+#: Unless something else is asked for: what contradicts the map's own measurement is not shown.
+DEFAULT_DETAIL = "matched"
 
 
 def check_detail(detail: str) -> str:
