@@ -99,10 +99,12 @@ def match_detail(proposed: np.ndarray, held_back: HeldBack, slices: list[int]) -
     n = math.sqrt(held_back.matrix[0] * held_back.matrix[1])
     fall_off = max(0.0, float(fitted) - _NO_FALL_OFF / (n / 2) ** 2)
     borne_out, energy, left = best(fall_off)
-    # Few voxels tell little: the mean of what they say and of what was expected before, by their precisions.
+    # The fewer voxels, the less certain is the share: it is averaged with what was expected before, by precision,
+    # and one standard error is taken off. Detail that may not be there does more harm than missing detail.
     voxels = held_back.region.sum() * weight.sum() / SUPER_RESOLVED_MATRIX**2
     precision = energy / max(left / max(voxels, 1.0), 1e-30)
     before = 1 / _DEVIATION**2
-    amplitude = float(np.clip((precision * borne_out + before * _EXPECTED) / (precision + before), 0, 1))
+    mean = (precision * borne_out + before * _EXPECTED) / (precision + before)
+    amplitude = float(np.clip(mean - (precision + before) ** -0.5, 0, 1))
     # With all of the measured k-space the network does better than with less of it: that share nearer to 1.
     return DetailMatch(amplitude + amplitude * (1 - amplitude), fall_off, float(np.clip(borne_out, 0, 1)))

@@ -144,11 +144,17 @@ def test_the_match_tells_how_far_it_is_and_can_be_ended(resolver, patient):
     assert own.match(prepared, "NAA", progress=end) is match
 
 
-def test_too_few_voxels_to_tell_leave_it_undecided():
+def test_detail_is_added_as_far_as_enough_voxels_bear_it_out():
     images, brain = fine_images()
     held_back = hold_back(prepared_of(images, brain, 12))
-    few = replace(held_back, brain=np.zeros_like(held_back.brain))
-    few.brain[:, 32, 32] = True
     noise = np.random.default_rng(0).normal(0, 1, images.shape)
-    faint = replace(few, detail=few.detail + 50 * noise)
-    assert match_detail(images, faint, SLICES).amplitude == pytest.approx(0.75, abs=0.1)
+    noisy = replace(held_back, detail=held_back.detail + 0.5 * held_back.detail.std() * noise)
+    amplitudes = []
+    for side in (64, 16, 1):
+        some = replace(noisy, brain=np.zeros_like(held_back.brain))
+        some.brain[:, 32 - side // 2 : 32 + (side + 1) // 2, 32 - side // 2 : 32 + (side + 1) // 2] = True
+        amplitudes.append(match_detail(images, some, SLICES).amplitude)
+    assert amplitudes[0] > 0.95
+    assert amplitudes[0] > amplitudes[1] > amplitudes[2]
+    faint = replace(some, detail=some.detail + 50 * noise)
+    assert match_detail(images, faint, SLICES).amplitude == 0
