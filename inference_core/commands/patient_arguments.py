@@ -69,7 +69,7 @@ class GivenPatient:
 
         Args:
             certain: whether the uncertainties are wanted.
-            checked: whether the maps are checked against their own measurement, which the notices then report.
+            checked: whether the maps are checked against their own measurement.
 
         Warns:
             InputWarning: on maps, regions and ratios, and if the weights have no calibration.
@@ -100,7 +100,7 @@ class GivenPatient:
         ]
         warned = [check.warning for check in checks if check.warning]
         warn_of(warned)
-        return replace(found, notices=(*found.notices, *warned, *(check.sentence for check in checks)))
+        return replace(found, notices=(*found.notices, *warned), checks=tuple(checks))
 
 
 def open_patient(arguments: argparse.Namespace, outputs: Sequence[Path | None]) -> GivenPatient:

@@ -48,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         regions=found.regions,
         rows=found.rows,
         warnings=found.notices,
+        checks=found.checks,
         units=units_of(patient.files.values()),
         simulated_patient=is_simulated(files.values()),
     )

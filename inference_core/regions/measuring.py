@@ -13,6 +13,7 @@ from inference_core.terms.ratios import Ratio
 if TYPE_CHECKING:
     from inference_core.inference.examination import Examination
     from inference_core.inference.patient_result import PatientResult
+    from inference_core.inference.self_check import NoSelfCheck, SelfCheck
     from inference_core.inference.uncertainty.calibration import Calibration
 
 
@@ -25,12 +26,14 @@ class Measurement:
         regions: as measured, by name; without those that lie outside the brain.
         rows: the table.
         notices: sentences for the user on maps, regions and ratios, left out ones among them.
+        checks: of the maps against their own measurement; empty if they were not checked.
     """
 
     result: "PatientResult"
     regions: Mapping[str, sitk.Image]
     rows: tuple[RegionRow, ...]
     notices: tuple[str, ...]
+    checks: "tuple[SelfCheck | NoSelfCheck, ...]" = ()
 
 
 def measure_regions(

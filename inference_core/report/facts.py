@@ -1,7 +1,7 @@
 """How a result was made, in the page's words."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from inference_core.terms.conditions import RECOMMENDED_SHARPNESS
 
 if TYPE_CHECKING:
     from inference_core.inference.patient_result import PatientResult
+    from inference_core.inference.self_check import NoSelfCheck, SelfCheck
     from inference_core.inference.super_resolver import SuperResolver
     from inference_core.networks.weights_io import WeightsInfo
 
@@ -53,23 +54,32 @@ def facts(result: "PatientResult", resolver: "SuperResolver") -> dict[str, str]:
     }
 
 
-def reading_notes(result: "PatientResult", regions: bool) -> list[str]:
+def reading_notes(
+    result: "PatientResult", regions: bool, checks: "Sequence[SelfCheck | NoSelfCheck]" = ()
+) -> list[str]:
     """Sentences on what the page's figures and numbers mean.
 
     Args:
         result: the patient's maps.
         regions: whether there are numbers of regions.
+        checks: of the maps against their own measurement.
     """
     told = ["R, L, A, P, S, I: the patient's right, left, front, back, head and foot."]
     if result.has_uncertainty:
         told.append(
-            "±: half of the interval made to hold the true value in at least 68 of 100 voxels of simulated patients; "
+            "±: half of the interval made to hold the true value in about 68 of 100 voxels of simulated patients; "
             "of a region, that of the mean, errors of neighbours taken to go together."
         )
     told.append(
         "Measured detail: the share of the result's energy, its mean left out, inside the measured k-space; the "
         "rest is the network's."
     )
+    if any(check.explained is not None for check in checks):
+        told.append(
+            "Self-check: the share of the measured detail that the result explains where it was held back from the "
+            "network; zero-filling explains 0 %, and below 0 the network's detail is wrong."
+        )
+    told += dict.fromkeys(check.sentence for check in checks if check.explained is None)
     if regions:
         told.append(
             "Regions: mean, super-resolved and as measured. Signal gained: how much more the region holds than was "

@@ -14,7 +14,7 @@ def numbers_table(
     span: int,
     regions: Mapping[str, Sequence[RegionRow]],
     outlines: Mapping[str, str],
-    detail: bool = True,
+    explained: Mapping[str, float | None] | None,
 ) -> Element:
     """A table whose columns stand below the figures'.
 
@@ -23,12 +23,16 @@ def numbers_table(
         span: slices that are shown of each.
         regions: their rows by name.
         outlines: colours by the region's name, of those that the figures show.
-        detail: whether its first row is each result's share of measured detail; otherwise it is the columns' names.
+        explained: which share of the held-back detail each metabolite's self-check found, None where it could not.
+            The first rows are each result's share of measured detail and, unless this is empty, these; None for a table
+            that begins with the columns' names instead.
     """
-    if detail:
-        body = [_row("measured detail", [_percent(column.measured_share) for column in columns], span, "detail")]
-    else:
+    if explained is None:
         body = [_row("", [element("b", column.name) for column in columns], span, "detail")]
+    else:
+        body = [_row("measured detail", [_percent(column.measured_share) for column in columns], span, "detail")]
+        if explained:
+            body.append(_row("self-check", [_percent(explained.get(column.name)) for column in columns], span))
     for name, rows in regions.items():
         body += _region(name, {row.quantity: row for row in rows}, columns, span, outlines.get(name))
     widths = [element("col", class_="labels"), *(element("col") for _ in range(len(columns) * span))]

@@ -23,6 +23,7 @@ from inference_core.report.tiles import OUTLINES
 
 if TYPE_CHECKING:
     from inference_core.inference.patient_result import PatientResult
+    from inference_core.inference.self_check import NoSelfCheck, SelfCheck
     from inference_core.inference.super_resolver import SuperResolver
 
 #: Columns of figures that fill the page's width, with uncertainties and without, which leaves taller rows: seven
@@ -42,6 +43,7 @@ def write_patient_report(
     regions: Mapping[str, sitk.Image] | None = None,
     rows: Sequence[RegionRow] = (),
     warnings: Sequence[str] = (),
+    checks: "Sequence[SelfCheck | NoSelfCheck]" = (),
     units: str = UNITS_AS_GIVEN,
     simulated_patient: bool = False,
     made: datetime | None = None,
@@ -59,6 +61,7 @@ def write_patient_report(
         regions: images above 0 inside, on grids of their own, by name: they choose the slice and are outlined.
         rows: what is in them, from `region_rows`. The sheet has room for four regions; further ones go on another.
         warnings: sentences on the input, as `InputWarning` has them.
+        checks: of the maps against their own measurement.
         units: of the maps.
         simulated_patient: whether the patient is simulated.
         made: when, in local time; None for now.
@@ -87,12 +90,12 @@ def write_patient_report(
         shown=f"slice {', '.join(str(index + 1) for index in slices)} of {result.grid.slices}",
         notices=notices(result, resolver, simulated_patient),
         figures=figures(result, columns, slices, shares, units),
-        numbers=numbers_table(columns, len(slices), here, outlines),
-        notes=reading_notes(result, bool(here)),
+        numbers=numbers_table(columns, len(slices), here, outlines, {one.metabolite: one.explained for one in checks}),
+        notes=reading_notes(result, bool(here), checks),
         sources=sources,
         facts=facts(result, resolver),
         warnings=list(dict.fromkeys([*warnings, *result.left_out])),
-        further=numbers_table(columns, len(slices), further, outlines, detail=False) if further else None,
+        further=numbers_table(columns, len(slices), further, outlines, None) if further else None,
     )
     text = html(page)
     write_file(path, text)

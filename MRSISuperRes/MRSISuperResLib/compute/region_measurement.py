@@ -52,7 +52,7 @@ class RegionMeasurement:
         result, regions, rows: see `inference_core.regions.measuring.Measurement`.
         notices: sentences for the user.
         resolver: what super-resolved.
-        checks: of the maps against their own measurement: first what to mind, then a sentence on each.
+        checks: of the maps against their own measurement, each a `SelfCheck` or `NoSelfCheck`.
     """
 
     result: object
@@ -60,7 +60,7 @@ class RegionMeasurement:
     rows: tuple
     notices: tuple[str, ...]
     resolver: object
-    checks: tuple[str, ...] = ()
+    checks: tuple = ()
 
 
 def measure_regions(
@@ -152,5 +152,4 @@ def measure(
             if wanted.checked
         ]
     notices = tuple(dict.fromkeys([*([sentence] if sentence else []), *found.notices, *notices]))
-    told = *(check.warning for check in checks if check.warning), *(check.sentence for check in checks)
-    return RegionMeasurement(found.result, found.regions, found.rows, notices, resolver, told)
+    return RegionMeasurement(found.result, found.regions, found.rows, notices, resolver, tuple(checks))

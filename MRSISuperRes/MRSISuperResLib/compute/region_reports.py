@@ -37,7 +37,8 @@ def write_report(
             sources,
             regions=measured.regions,
             rows=measured.rows,
-            warnings=[*measured.notices, *measured.checks],
+            warnings=[*measured.notices, *(check.warning for check in measured.checks if check.warning)],
+            checks=measured.checks,
             simulated_patient=simulated,
         )
     ]

@@ -14,6 +14,7 @@ import SimpleITK as sitk
 from inference_core.commands.cli import main
 from inference_core.imaging.geometry import super_resolved_image
 from inference_core.inference.patient_result import super_resolve_patient
+from inference_core.inference.self_check import NoSelfCheck, SelfCheck
 from inference_core.inference.super_resolver import SuperResolver
 from inference_core.regions.table import region_rows
 from inference_core.report import figures, pdf
@@ -131,6 +132,19 @@ def test_a_ratio_that_means_nothing_is_warned_of(result_with_zero_naa, resolver,
     text = page.read_text(encoding="utf-8")
     assert "means nothing anywhere" in text
     assert "Look out." in text
+
+
+def test_a_self_check_is_a_number_and_no_warning(result, resolver, tmp_path):
+    checked, other = result.metabolites
+    found = SelfCheck(checked, 0.05, 16, 10, (0, 1), "matched", 0.82, 0.03, 0.8, 0.1, "its repetition", "about", ())
+    checks = [found, NoSelfCheck(other, "A map of n = 8 can't be checked.")]
+    page = write(tmp_path / "page.html", result, resolver, checks=checks).read_text(encoding="utf-8")
+    assert 'class="warnings some"' not in page
+    (row,) = re.findall(r"<tr><th>self-check</th>.*?</tr>", page, re.DOTALL)
+    assert row.count("82 %") == row.count("%") == 1
+    assert "zero-filling explains 0 %" in page
+    assert page.count("A map of n = 8 can't be checked.") == 1
+    assert "self-check" not in write(tmp_path / "other.html", result, resolver).read_text(encoding="utf-8")
 
 
 def test_more_regions_than_there_is_room_for_go_on_another_sheet(result, resolver, tmp_path):
