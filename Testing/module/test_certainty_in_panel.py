@@ -207,7 +207,7 @@ def test_above_the_recommended_sharpness_the_panel_tells_how_detail_grows(sessio
     panel.panel.parameters.sharpness = 0.02
     assert "more fine detail" not in panel.ui.riskLabel.text
     panel.panel.parameters.sharpness = 0.1
-    assert "25% more fine detail than there is (at \u03bb = 0.03: 0%)" in panel.ui.riskLabel.text
+    assert "30% more fine detail than at \u03bb = 0 (at \u03bb = 0.03: 4%)" in panel.ui.riskLabel.text
     session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
 
 

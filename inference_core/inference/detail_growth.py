@@ -1,4 +1,4 @@
-"""How much detail weights' results hold at a sharpness, of the detail that there is: from the weights' model card."""
+"""How much detail weights' results gain with lambda: from the weights' model card."""
 
 import json
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ class DetailGrowth:
     fine_detail: tuple[float, ...]
     invented_spots: tuple[float, ...]
 
-    def excess(self, sharpness: float) -> float:
-        """By which share there is more fine detail than in the truth, interpolated; 0 where there is less."""
-        return max(float(np.interp(sharpness, self.sharpness, self.fine_detail)) - 1, 0.0)
+    def gained(self, sharpness: float) -> float:
+        """By which share there is more fine detail than at the smallest lambda, interpolated; 0 where there is less."""
+        return max(float(np.interp(sharpness, self.sharpness, self.fine_detail)) / self.fine_detail[0] - 1, 0.0)
 
     def spots(self, sharpness: float) -> float:
         """Spots invented in a map, interpolated."""

@@ -1,4 +1,4 @@
-"""The text below the sharpness slider: how much fine detail results hold at this lambda, relative to the truth."""
+"""The text below the sharpness slider: how much fine detail results gain at this lambda."""
 
 import functools
 from pathlib import Path
@@ -34,9 +34,9 @@ def _measured(growth: DetailGrowth | None, sharpness: float) -> list[str]:
     if growth is None:
         return []
     text = _(
-        "On simulated patients, such maps held {0:.0%} more fine detail than there is (at \u03bb = {1:g}: {2:.0%})."
+        "On simulated patients, maps held {0:.0%} more fine detail than at \u03bb = 0 (at \u03bb = {1:g}: {2:.0%})."
     )
-    told = [text.format(growth.excess(sharpness), RECOMMENDED_SHARPNESS, growth.excess(RECOMMENDED_SHARPNESS))]
+    told = [text.format(growth.gained(sharpness), RECOMMENDED_SHARPNESS, growth.gained(RECOMMENDED_SHARPNESS))]
     if (spots := growth.spots(sharpness)) > 0:
         told.append(_("One map in {0:.0f} had a spot that is not there.").format(1 / spots))
     return told

@@ -11,9 +11,9 @@ from inference_core.networks.weights_io import DEFAULT_WEIGHTS
 def test_the_default_weights_card_tells_how_detail_grows():
     growth = read_detail_growth(DEFAULT_WEIGHTS)
     assert (growth.sharpness[0], growth.sharpness[-1]) == (0.0, 0.1)
-    assert growth.excess(0.0) == 0.0
-    assert 0 < growth.excess(0.06) < growth.excess(0.1)
-    assert growth.excess(0.1) == pytest.approx(growth.fine_detail[-1] - 1)
+    assert growth.gained(0.0) == 0.0
+    assert 0 < growth.gained(0.06) < growth.gained(0.1)
+    assert growth.gained(0.1) == pytest.approx(growth.fine_detail[-1] / growth.fine_detail[0] - 1)
     assert growth.spots(0.0) <= growth.spots(0.1)
 
 
