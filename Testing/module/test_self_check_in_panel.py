@@ -112,6 +112,8 @@ def test_it_is_found_once(session, panel, monkeypatch):
 
 
 def test_nothing_is_said_of_another_metabolite(session, panel, monkeypatch):
+    # So that the first pass of the network is a slice's.
+    panel.panel.parameters.detail = "network"
     apply_and_wait(session, panel)
     wait_for_check(session, panel)
     # Else a pass of the uncertainty takes the one call that is allowed.

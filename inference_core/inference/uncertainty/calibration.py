@@ -68,8 +68,8 @@ class Calibration:
         """What `json` can write about a map of uncertainties."""
         return {
             "Description": "Half-width of the interval around each super-resolved value that is made to hold the true "
-            "value in at least 68 % of the voxels, in ordinary tissue, tumours and spots that MRI does not show, of "
-            "simulated patients. For research, not for diagnosis.",
+            "value in about 68 % of the voxels, of all and, as nearly as can be, of those in tumours and in spots that "
+            "MRI does not show, of simulated patients. For research, not for diagnosis.",
             "HalfWidth95Factor": self.factor_95,
         }
 
