@@ -108,7 +108,7 @@ def test_kept_maps_are_bounded(examination):
 
 
 def test_the_level_is_taken_before_the_uncertainty_masks_the_ratio(resolver, calibration):
-    """Of another sample patient it was 0.17180 by the commands, of what was left of the ratio, and 0.17279 by the panel."""
+    """Of an earlier sample patient the commands gave 0.17180, of what was left of the ratio, and the panel 0.17279."""
     # With the network's own detail, as those numbers were taken.
     examination = examined(resolver.with_detail("network"))
     found = examination.quantity(RELATIVE, KEYS, 0.0).whole(calibration)
