@@ -23,50 +23,27 @@ _PROFILES, _SHORTEST = 64, 0.8
 
 @dataclass(frozen=True)
 class Limits:
-    """What a spectrum must show. Set by hand on simulated patients' spectra.
+    """What a spectrum must show.
 
-    `python Testing/benchmarks/zero_filling_limits.py` measures what each is worth, on patients with fixed seeds; with
-    `--fewer` it looks for those that are not needed, with `--search` for better ones.
+    `python Testing/benchmarks/zero_filling_limits.py --search` found them on simulated patients; without `--search` it
+    measures what each is worth, also on patients and on real data that took no part in finding them.
 
     Attributes:
         trusted_share: voxels below this share of a bright one may be ringing that the magnitude turned around.
         step: how far the last coefficient stands above the floor behind it, at least, dB.
-        edge_whole: how far the last coefficient of whole profiles may lie below the ones before it, dB.
-        edge_masked: how far the last coefficient of masked profiles may lie below the ones before it, dB.
         partner_share: by which share of its step the sine of an even highest frequency must lie below the cosine.
         partner_offset: and by how many dB besides.
-        rest_share: how far, as a share of the step, a masked spectrum may still fall behind the floor.
         masked_loss: by how much masked profiles show the last coefficients weaker than earlier ones, dB.
-        usual_fall: by how much spectra of measured maps fall over three frequencies, dB.
-        fall_weight: what each dB of a steeper fall takes from the height.
-        bright_lead: by how much the bright voxels' cliff must be higher than that of all voxels to be taken, dB.
-        likely: least height of either axis of a square map whose axes nearly agree, dB.
-        clear: least height of one axis for an answer, dB.
-        certain_alone: least height of one axis without the other's consent, dB.
-        certain: least height of the bright voxels' cliff to be taken without that lead, dB.
-        agreed: least height of both axes together where both give the same count, dB.
-        near: counts of two axes that differ by up to this nearly agree.
-        lone_share: of the higher axis' height, what the lower one may reach for the higher one to decide alone.
+        certain: least height for an answer, dB: of both axes together where they agree, of one axis alone where they do
+            not; half of it for each axis where they differ by one.
     """
 
     trusted_share: float = 0.35
-    step: float = 4.0
-    edge_whole: float = 12.0
-    edge_masked: float = 32.0
+    step: float = 8.0
     partner_share: float = 0.3
     partner_offset: float = 2.0
-    rest_share: float = 0.25
-    masked_loss: float = 11.0
-    usual_fall: float = 4.0
-    fall_weight: float = 1.3
-    bright_lead: float = 8.0
-    likely: float = 8.0
-    clear: float = 10.0
-    certain_alone: float = 18.0
-    certain: float = 25.0
-    agreed: float = 16.0
-    near: int = 4
-    lone_share: float = 0.6
+    masked_loss: float = 20.0
+    certain: float = 12.0
 
 
 LIMITS = Limits()
@@ -78,7 +55,7 @@ class Cliff:
 
     Attributes:
         count: number of coefficients before the cliff; 0 if there is none.
-        height: how clear the cliff is; below about 6 is nothing.
+        height: how clear the cliff is, dB; see `Limits.certain`.
         whole: whether it was found on profiles that no mask touches.
     """
 
@@ -109,7 +86,7 @@ def _decibel(energy: np.ndarray) -> np.ndarray:
 
 
 class Spectrum:
-    """A spectrum, and what tells each count of coefficients apart from its neighbours; before any limit is applied.
+    """A spectrum, and what distinguishes each count of coefficients from its neighbours, before any limit is applied.
 
     Args:
         level: energy of each basis function's new part, `(function,)`.
@@ -126,21 +103,13 @@ class Spectrum:
         first = np.where(even, counts + 1, counts)
         self._last, self._next, self._earlier = level[counts - 1], level[counts], level[counts - 2]
         self._floor = _windows(level, first, 4).max(axis=1, initial=-np.inf, where=_inside(level, first, 4))
-        self._flat_last = flat[counts - 1]
         self._before = np.median(_windows(flat, counts - 3, 3), axis=1)
         self._within = np.maximum(np.median(_windows(flat, counts - 9, 6), axis=1), self._before)
-        self._first_two = _windows(level, first, 2).max(axis=1, initial=-np.inf, where=_inside(level, first, 2))
-        behind = np.where(_inside(level, first + 3, 7), _windows(level, first + 3, 7), np.nan)
-        self._judged = (np.isfinite(behind).sum(axis=1) >= 4) & (not self.whole)
-        self._rest = np.full(len(counts), -np.inf)
-        if self._judged.any():
-            self._rest[self._judged] = np.nanmedian(behind[self._judged], axis=1)
         self._visible = self._within + new[np.minimum(counts + 2, len(level) - 1)] - self._floor
         self._new_floor = self._floor - new[first]
         # Sine and cosine together, because a symmetric map lacks one of them.
         last = counts - np.where(even, 2, 1)
         self._pair = _windows(flat, last - 1, 2).max(axis=1)
-        self._fall = _windows(flat, last - 7, 2).max(axis=1) - self._pair
 
     def cliff(self, limits: Limits = LIMITS) -> Cliff:
         """The clearest cliff."""
@@ -153,18 +122,11 @@ class Spectrum:
             self._next <= self._last - limits.partner_share * edge - limits.partner_offset,
             self._last >= self._earlier - limits.partner_share * (self._earlier - self._floor) - limits.partner_offset,
         )
-        high = self._flat_last >= self._within - (limits.edge_whole if self.whole else limits.edge_masked)
-        # Behind a cliff nothing falls any further.
-        falls_on = self._judged & (self._first_two - self._rest > limits.rest_share * (self._last - self._rest))
         height = np.minimum(
             self._visible - (0 if self.whole else limits.masked_loss),
-            np.minimum(
-                self._before - self._new_floor - (self._within - self._before),
-                # A spectrum that falls ever faster is that of a smooth map.
-                self._pair - self._new_floor - limits.fall_weight * np.maximum(self._fall - limits.usual_fall, 0),
-            ),
+            np.minimum(self._before - (self._within - self._before), self._pair) - self._new_floor,
         )
-        height[(edge < limits.step) | ~partnered | ~high | falls_on] = -np.inf
+        height[(edge < limits.step) | ~partnered] = -np.inf
         best = int(np.argmax(height))
         return Cliff(int(self.counts[best]), float(height[best]), self.whole) if height[best] > -np.inf else _NOTHING
 
@@ -281,10 +243,8 @@ class AxisProfiles:
         """How many coefficients the axis may have been zero-filled from, and how clear that is."""
         if not self.kinds:
             return _NOTHING
-        everywhere, where_bright = (kind.cliff(limits) for kind in self.kinds)
         # Whole profiles tell frequencies apart best, bright voxels have the lowest floor.
-        lead = 0 if where_bright.height > limits.certain else limits.bright_lead
-        return where_bright if where_bright.height > everywhere.height + lead else everywhere
+        return max((kind.cliff(limits) for kind in self.kinds), key=lambda cliff: cliff.height)
 
 
 def zero_filling_cliff(profiles: np.ndarray) -> Cliff:
@@ -310,27 +270,16 @@ def zero_filled_from(
     high, low = sorted((rows, columns), key=lambda cliff: -cliff.height)
     if not high.count:
         return None
+    counts, apart = (rows.count, columns.count), abs(rows.count - columns.count)
     # The same voxel size along both axes, as nearly as whole voxels allow.
-    if abs(rows.count * shape[1] - columns.count * shape[0]) <= 0.5 * min(shape) and low.count:
-        agreed = max(high.height, 0) + max(low.height, 0) > limits.agreed
-        return (rows.count, columns.count) if agreed else None
-    if square:
-        near = (
-            abs(rows.count - columns.count) <= limits.near and low.height > limits.likely and high.height > limits.clear
-        )
-        if near and (rows.whole or columns.whole):
-            # Ringing that was turned around leaves traces at the next cosine: the odd one is right.
-            odd = [cliff.count for cliff in (rows, columns) if cliff.count % 2]
-            return (odd[0], odd[0]) if abs(rows.count - columns.count) == 1 else None
-        if near:
-            # Along the narrower extent of the brain the last coefficients may be out of sight.
-            most = max(rows.count, columns.count)
-            return most, most
-        # It may even be that nothing at all is seen there.
-        close = 0 <= high.count - low.count <= limits.near
-        lower = not low.whole and low.height < limits.lone_share * high.height
-        if lower and high.height > (limits.clear if close else limits.certain_alone):
-            return high.count, high.count
-    if low.height > (limits.certain_alone if square else limits.clear):
-        return rows.count, columns.count
-    return None
+    if low.count and abs(rows.count * shape[1] - columns.count * shape[0]) <= 0.5 * min(shape):
+        return counts if max(high.height, 0) + max(low.height, 0) > limits.certain else None
+    if square and apart == 1 and low.height > limits.certain / 2:
+        # Ringing that was turned around leaves traces at the next cosine: the odd count is right. Behind a mask, the
+        # last coefficient may be out of sight along the narrower extent of the brain.
+        count = next(count for count in counts if count % 2) if rows.whole or columns.whole else max(counts)
+        return count, count
+    # It may even be that nothing at all is seen there.
+    if square and not low.whole and high.height > limits.certain:
+        return high.count, high.count
+    return counts if low.height > limits.certain else None
