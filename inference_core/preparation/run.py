@@ -65,7 +65,10 @@ def prepare_study(
             if same_folder:
                 raise InputError(f"Its folder would be {parts.bids_path}, as that of '{same_folder[0]}': rename one.")
             _check_apart(parts, settings, output)
-            check_replaceable([(report_path(output, parts.bids_path), is_own_page)])
+            page = report_path(output, parts.bids_path)
+            # Where a folder is in its place, the patient can be prepared all the same.
+            if not page.is_dir():
+                check_replaceable([(page, is_own_page)])
             if not replace and not parts.problem:
                 check_same_sources(sources_of(parts, study), output / parts.bids_path)
             prepared = prepare_patient(parts, settings)
