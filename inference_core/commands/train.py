@@ -121,7 +121,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="processes that make batches ahead, for each training process (0 on a CPU, up to 8 for a GPU)",
     )
-    parser.add_argument("--compile", action="store_true", help="compile the network first, which takes minutes")
+    parser.add_argument(
+        "--compile", action="store_true", help="compile the network first, for a GPU: on a CPU it is slower"
+    )
     parser.add_argument("--checkpoint-every", type=int, default=200, metavar="STEPS")
     parser.add_argument("--validate-every", type=int, default=500, metavar="STEPS")
 
