@@ -148,7 +148,7 @@ def held_back(
             cut = with_less_kspace(full, (n, n))
             standard = zero_filled(cut, chosen)
             for weights, resolver in resolvers.items():
-                for treatment in TREATMENTS[:2]:
+                for treatment in TREATMENTS:
                     own, score = treated(resolver, *treatment), scores[", ".join((weights, *treatment))]
                     output = own.super_resolve(cut, metabolite, 0.0, chosen)
                     score.gains[n, metabolite] += gains(output, standard, truth, brain)

@@ -1,6 +1,7 @@
 """Train a network on a folder of patients or on simulated ones: `mrsi-superres train`."""
 
 import argparse
+import copy
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -239,6 +240,8 @@ def train(arguments: argparse.Namespace, settings, fabric, deadline: Deadline) -
     network, origin = together(
         fabric, lambda: load_weights(start) if start else (create_network(settings.network), None)
     )
+    # The network is trained in place, and the file may be another one by the end.
+    anchor = copy.deepcopy(network) if settings.anchored else None
     workers = arguments.workers
     if workers is None:
         workers = default_workers(fabric.device.type, processes_here(arguments.devices))
@@ -286,7 +289,7 @@ def train(arguments: argparse.Namespace, settings, fabric, deadline: Deadline) -
         if trainer.earlier_plans:
             details["earlier_plans"] = json.dumps(trainer.earlier_plans)
         details |= {"started_from": origin.sha256} if origin else {}
-        result = anchored(load_weights(start)[0], trained) if settings.anchored else trained
+        result = anchored(anchor, trained) if anchor is not None else trained
         save_weights(path, result, {"architecture": settings.network, **details})
         print(f"Weights: {path}")
 

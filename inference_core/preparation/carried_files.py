@@ -55,7 +55,7 @@ def carry_over(place: Path, new: Path) -> list[Path]:
     """Bring the user's own files from a patient's folder into the new version, which will replace it.
 
     Args:
-        bids_path: the patient's folder, whether it exists or not.
+        place: the patient's folder, whether it exists or not.
         new: the new version, complete and on the same disk; it lies in the same folder, so that relative links hold.
 
     Returns:

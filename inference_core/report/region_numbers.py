@@ -14,7 +14,8 @@ def numbers_table(
     span: int,
     regions: Mapping[str, Sequence[RegionRow]],
     outlines: Mapping[str, str],
-    explained: Mapping[str, float | None] | None,
+    explained: Mapping[str, float | None] | None = None,
+    detail: bool = True,
 ) -> Element:
     """A table whose columns stand below the figures'.
 
@@ -24,15 +25,15 @@ def numbers_table(
         regions: their rows by name.
         outlines: colours by the region's name, of those that the figures show.
         explained: which share of the held-back detail each metabolite's self-check found, None where it could not.
-            The first rows are each result's share of measured detail and, unless this is empty, these; None for a table
-            that begins with the columns' names instead.
+        detail: whether it begins with each result's share of measured detail and what the self-check found; otherwise
+            with the columns' names.
     """
-    if explained is None:
-        body = [_row("", [element("b", column.name) for column in columns], span, "detail")]
-    else:
+    if detail:
         body = [_row("measured detail", [_percent(column.measured_share) for column in columns], span, "detail")]
         if explained:
             body.append(_row("self-check", [_percent(explained.get(column.name)) for column in columns], span))
+    else:
+        body = [_row("", [element("b", column.name) for column in columns], span, "detail")]
     for name, rows in regions.items():
         body += _region(name, {row.quantity: row for row in rows}, columns, span, outlines.get(name))
     widths = [element("col", class_="labels"), *(element("col") for _ in range(len(columns) * span))]

@@ -95,7 +95,7 @@ def write_patient_report(
         sources=sources,
         facts=facts(result, resolver),
         warnings=list(dict.fromkeys([*warnings, *result.left_out])),
-        further=numbers_table(columns, len(slices), further, outlines, None) if further else None,
+        further=numbers_table(columns, len(slices), further, outlines, detail=False) if further else None,
     )
     text = html(page)
     write_file(path, text)

@@ -11,7 +11,7 @@ from inference_core.terms.conditions import METABOLITES
 _DEGREES = 4.0
 _STEPS, _RATE = 400, 0.05
 #: Share of all weight that tumours and MRI-occult lesions have, evenly: they are few, and what intervals are asked for.
-#: With half, the intervals of coarse maps were too wide: those of n = 8 held 91 % instead of 68.
+#: With half of it, the intervals of coarse maps were far too wide.
 _SPECIAL_SHARE = 0.2
 #: Widths that are tried.
 _WIDTHS = 200
