@@ -34,17 +34,19 @@ class Grid:
     def points(self, slices: np.ndarray | None = None, offset: float = 0.0) -> np.ndarray:
         """Centres of the voxels of some slices (all if None), `(slice, row, column, 3)`, mm.
 
+        In memory, each coordinate of all voxels comes before the next: what works on them is several times faster.
         `offset` shifts the row and column indices.
         """
         slices = np.arange(self.size[2]) if slices is None else np.asarray(slices)
         columns, rows = np.arange(self.size[0]) + offset, np.arange(self.size[1]) + offset
-        along_x, along_y, along_z = self.to_head.T
-        return (
-            np.asarray(self.origin)
-            + slices[:, None, None, None] * along_z
-            + rows[None, :, None, None] * along_y
-            + columns[None, None, :, None] * along_x
+        along_x, along_y, along_z = (along[:, None, None, None] for along in self.to_head.T)
+        points = (
+            np.asarray(self.origin)[:, None, None, None]
+            + slices[:, None, None] * along_z
+            + rows[:, None] * along_y
+            + columns * along_x
         )
+        return np.moveaxis(points, 0, -1)
 
     def refined(self) -> "Grid":
         """Grid of the T1 and FLAIR behind this one: sub-voxel 3 i + 1 lies at the centre of voxel i, on each axis."""

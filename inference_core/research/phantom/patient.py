@@ -9,7 +9,7 @@ from inference_core.errors import InputError
 from inference_core.research.phantom.acquisition import Frame, Grid, Measurement, Scanner, draw_mrsi_grid
 from inference_core.research.phantom.anatomy import Anatomy, Tissue
 from inference_core.research.phantom.contrast import Contrast, Spot, reached
-from inference_core.research.phantom.fields import rotation
+from inference_core.research.phantom.fields import chosen, rotation
 from inference_core.research.phantom.metabolism import Metabolism, Mixture, draw_lesions, draw_occult_spots
 from inference_core.research.phantom.subject import Subject
 from inference_core.research.phantom.tumour import Tumour, Zones
@@ -119,7 +119,7 @@ class SimulatedPatient:
             for depth in depths:
                 points = grid.points([index + depth]).reshape(-1, 3)
                 inside = np.flatnonzero(self.anatomy.maybe_brain(points))
-                points = points[inside]
+                points = chosen(points, inside)
                 if inside.size:
                     flat[inside] += contrast.signal(points, *self.matter(points)) / np.float32(layers)
             if flat.any():
@@ -163,8 +163,8 @@ class SimulatedPatient:
         count = self._checked(count)
         return self._stack((self.mrsi.size[2] - count) // 2 + np.arange(count))
 
-    def _stack(self, chosen: np.ndarray) -> SliceStack:
-        parts = [self._slice(int(index)) for index in chosen]
+    def _stack(self, indices: np.ndarray) -> SliceStack:
+        parts = [self._slice(int(index)) for index in indices]
         t1, flair = (np.stack([part[key] for part in parts]) for key in ("t1", "flair"))
         maps = {key: np.stack([part[key] for part in parts], axis=1) for key in ("truth", "acquired", "mask", "occult")}
         for image in (t1, flair):
@@ -178,7 +178,7 @@ class SimulatedPatient:
         planes = MRI_UPSAMPLING * index + np.arange(MRI_UPSAMPLING)
         points = refined.points(planes).reshape(-1, 3).astype(np.float32)
         inside = np.flatnonzero(self.anatomy.maybe_brain(points))
-        points = points[inside]
+        points = chosen(points, inside)
         tissue, zones = self.matter(points)
 
         def plane(values: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from inference_core.research.phantom.anatomy import Push
-from inference_core.research.phantom.fields import Field, lengths, random_rotation
+from inference_core.research.phantom.fields import Field, chosen, lengths, random_rotation
 
 
 def _soft_step(distance: np.ndarray, width: float) -> np.ndarray:
@@ -118,8 +118,8 @@ class Tumour:
         near = np.flatnonzero(lengths(away) < reach)
         if near.size == 0:
             return zones
-        here = points[near]
-        distance = lengths(away[near] @ self.shape.T.astype(points.dtype))
+        here = chosen(points, near)
+        distance = lengths((self.shape.astype(points.dtype) @ chosen(away, near).T).T)
         uneven = self.irregularity * (0.8 * self.coarse(here) + 0.45 * self.fine(here))
         solid = _soft_step(distance + uneven - self.radius, self.edge)
         core = _soft_step(distance + uneven + 1.2 * self.core_shift(here) - self.necrosis, 1.5)
