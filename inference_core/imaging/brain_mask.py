@@ -1,5 +1,6 @@
 """Which voxels are brain: from a skull-stripped T1 where there is one, and from where the map holds values."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
 from itertools import product
@@ -141,7 +142,10 @@ class BrainOnGrid:
     @classmethod
     def of(cls, mask: sitk.Image, grid: SuperResolvedGrid) -> "BrainOnGrid":
         """Those voxels at least half of which lie in `mask`."""
-        return cls(low_resolution_brain(mask, grid), share_in_super_resolved(mask, grid) >= _BRAIN_SHARE)
+        with ThreadPoolExecutor() as threads:
+            low_resolution = threads.submit(low_resolution_brain, mask, grid)
+            super_resolved = share_in_super_resolved(mask, grid) >= _BRAIN_SHARE
+        return cls(low_resolution.result(), super_resolved)
 
 
 def super_resolved_brain(

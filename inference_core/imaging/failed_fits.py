@@ -13,10 +13,8 @@ with the edge of the slice (what they do connect is taken for a background of Na
 import warnings
 
 import numpy as np
-import SimpleITK as sitk
 
 from inference_core.errors import InputError, InputWarning
-from inference_core.imaging.brain_mask import low_resolution_brain
 from inference_core.imaging.geometry import SuperResolvedGrid
 
 #: A map of which this share of the brain's voxels failed is refused.
@@ -103,13 +101,13 @@ def fill_enclosed_zeros(values: np.ndarray) -> np.ndarray:
     return _fill_slice(values, ~zero, holes) if holes.any() else values
 
 
-def fill_failed_fits(low_resolution: np.ndarray, grid: SuperResolvedGrid, t1_brain: sitk.Image | None) -> np.ndarray:
+def fill_failed_fits(low_resolution: np.ndarray, grid: SuperResolvedGrid, t1_brain: np.ndarray | None) -> np.ndarray:
     """A map without failed fits: filled inside the brain, 0 outside.
 
     Args:
         low_resolution: `(slice, row, column)`, padded; NaN, infinite and negative values are failed fits.
         grid: of the map.
-        t1_brain: from `brain_mask.brain_mask_of_t1`, or None.
+        t1_brain: from `brain_mask.low_resolution_brain`, or None for a T1 that shows no brain of its own.
 
     Returns:
         float32 `(slice, row, column)`, finite and not negative. Failed fits without any valid voxel in their slice
@@ -129,7 +127,7 @@ def fill_failed_fits(low_resolution: np.ndarray, grid: SuperResolvedGrid, t1_bra
     else:
         brain = np.zeros_like(failed)
         acquired = (slice(None), *_acquired(grid))
-        brain[acquired] = low_resolution_brain(t1_brain, grid)[acquired]
+        brain[acquired] = t1_brain[acquired]
     missing = failed & brain
     count, total = int(missing.sum()), int(brain.sum())
     if count and count >= _LARGEST_FAILED_SHARE * total:

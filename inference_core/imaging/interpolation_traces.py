@@ -128,11 +128,13 @@ def _residual(profiles: np.ndarray, unknown: np.ndarray, combinations: np.ndarra
         Relative mean square; NaN where too few combinations prove anything or they don't agree.
     """
     here = (profiles @ combinations.T) ** 2
-    used = (combinations != 0).astype(np.float32)
+    nonzero = combinations != 0
+    first, last = nonzero.argmax(axis=1), nonzero.shape[1] - 1 - nonzero[:, ::-1].argmax(axis=1)
+    used = nonzero.astype(np.float32)
     applies = unknown @ used.T == 0
     left, reference = np.zeros(len(combinations)), np.zeros(len(combinations))
     for move in sorted({-shift, -1, 1, shift}):
-        fits = ~np.any(combinations[:, :-move] if move < 0 else combinations[:, -move:], axis=1)
+        fits = (first + move >= 0) & (last + move < combinations.shape[1])
         both = applies & fits & (unknown @ np.roll(used, move, axis=1).T == 0)
         left += (here * both).sum(axis=0)
         reference += ((profiles @ np.roll(combinations, move, axis=1).T) ** 2 * both).sum(axis=0)

@@ -8,11 +8,14 @@ eight stripped brains (scanners, programs and contrasts differ, one has a tumour
 
 import numpy as np
 import SimpleITK as sitk
+from scipy.ndimage import binary_opening
 
 #: mm of the voxels that the shells are made of, and of a shell.
 _VOXEL = _SHELL = 2.0
 #: Where the shells begin and how deep the skull reaches, mm, and from where on all is brain.
 _FIRST, _SKULL_DEPTH, _BRAIN_DEPTH = 2.0, 18.0, 25.0
+#: Voxels around the mask that are looked at, too.
+_MARGIN = 3
 #: A voxel is dark below this share of the brain's median.
 _DARK = 0.3
 #: The skull: a shell is darker than one outside it by this factor (brains: 0.99 or more, heads: 0.81 or less), and a
@@ -29,16 +32,18 @@ def shows_skull(t1: sitk.Image, mask: sitk.Image) -> bool:
         t1: 3-D, scalar.
         mask: on its grid, 1 where it is not background, without holes.
     """
-    t1, mask = _cropped(t1, mask)
-    size = [max(1, round(n * s / _VOXEL)) for n, s in zip(t1.GetSize(), t1.GetSpacing(), strict=True)]
-    spacing = [n * s / count for n, s, count in zip(t1.GetSize(), t1.GetSpacing(), size, strict=True)]
+    first, counts = _bounds(mask)
+    lengths = np.array(counts) * t1.GetSpacing()
+    size = np.maximum(1, np.round(lengths / _VOXEL)).astype(int)
+    origin, spacing = t1.TransformIndexToPhysicalPoint(first), (lengths / size).tolist()
     coarse, there = (
-        sitk.Resample(image, size, sitk.Transform(), how, t1.GetOrigin(), spacing, t1.GetDirection(), 0.0)
-        for image, how in ((sitk.Cast(t1, sitk.sitkFloat32), sitk.sitkLinear), (mask, sitk.sitkNearestNeighbor))
+        sitk.Resample(image, size.tolist(), sitk.Transform(), how, origin, spacing, t1.GetDirection(), 0.0, pixel)
+        for image, how, pixel in (
+            (t1, sitk.sitkLinear, sitk.sitkFloat32),
+            (mask, sitk.sitkNearestNeighbor, sitk.sitkUInt8),
+        )
     )
-    # Lone voxels of noise outside the head would be a surface of their own.
-    there = sitk.BinaryMorphologicalOpening(there, [1, 1, 1])
-    depth = -sitk.GetArrayFromImage(sitk.SignedMaurerDistanceMap(there, False, False, True))
+    depth = -sitk.GetArrayFromImage(sitk.SignedMaurerDistanceMap(_without_specks(there), False, False, True))
     values = sitk.GetArrayFromImage(coarse)
     inside = values[depth > _BRAIN_DEPTH]
     if not inside.size or not (brain := np.median(inside)) > 0:
@@ -56,11 +61,23 @@ def shows_skull(t1: sitk.Image, mask: sitk.Image) -> bool:
     return bool((falls and dark.max() > _DARK_SHARE) or outer.min() > _DARK_SHARE_WITHOUT_FAT)
 
 
-def _cropped(t1: sitk.Image, mask: sitk.Image) -> tuple[sitk.Image, sitk.Image]:
-    """Both around the mask, with a margin where the image has one: beyond the image nothing is background."""
-    there = sitk.GetArrayViewFromImage(mask)
-    bounds = []
+def _bounds(mask: sitk.Image) -> tuple[list[int], list[int]]:
+    """First index and number of voxels of the block around a mask, in SimpleITK's order.
+
+    With a margin where the image has one: beyond the image nothing is background.
+    """
+    there, first, counts = sitk.GetArrayViewFromImage(mask), [], []
     for axis in (2, 1, 0):
         along = np.flatnonzero(there.any(axis=tuple(other for other in range(3) if other != axis)))
-        bounds.append(slice(max(0, int(along[0]) - 3), int(along[-1]) + 4))
-    return t1[tuple(bounds)], mask[tuple(bounds)]
+        first.append(max(0, int(along[0]) - _MARGIN))
+        counts.append(min(there.shape[axis], int(along[-1]) + 1 + _MARGIN) - first[-1])
+    return first, counts
+
+
+def _without_specks(mask: sitk.Image) -> sitk.Image:
+    """A mask without lone voxels of noise outside the head, which would be a surface of their own."""
+    # ITK's opening takes six times as long. Beyond the image the mask goes on.
+    padded = np.pad(sitk.GetArrayViewFromImage(mask), 1, mode="edge")
+    opened = sitk.GetImageFromArray(binary_opening(padded)[1:-1, 1:-1, 1:-1].astype(np.uint8))
+    opened.CopyInformation(mask)
+    return opened

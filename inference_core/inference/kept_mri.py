@@ -4,6 +4,8 @@ A patient has several maps on one grid, and bringing T1 and FLAIR there takes lo
 told apart by what they hold, since programs hand the same one over as a new object each time.
 """
 
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +44,15 @@ def _same(one: sitk.Image, other: sitk.Image) -> bool:
     return places[0] == places[1] or np.array_equal(*values)
 
 
+def _in_background(function: Callable, *arguments) -> Future:
+    """What a function gives, computed in a thread of its own that ends with it."""
+    thread = ThreadPoolExecutor(1)
+    try:
+        return thread.submit(function, *arguments)
+    finally:
+        thread.shutdown(wait=False)
+
+
 class Mri:
     """A patient's T1 and FLAIR, checked.
 
@@ -51,7 +62,6 @@ class Mri:
 
     Attributes:
         t1, flair: as `check_mri` gives them.
-        brain: of a skull-stripped T1, on its grid, or None.
 
     Raises:
         InputError: as `check_mri`.
@@ -60,8 +70,12 @@ class Mri:
     def __init__(self, t1: sitk.Image, flair: sitk.Image):
         # Copies share the voxels until one of them is changed.
         self._given = sitk.Image(t1), sitk.Image(flair)
-        self.t1, self.flair = check_mri(t1, "T1"), check_mri(flair, "FLAIR")
-        self.brain = brain_mask_of_t1(self.t1)
+        # SimpleITK may copy an image when its voxels are looked at, which two threads must not do to one object.
+        flair = sitk.Image(flair) if flair is t1 else flair
+        with ThreadPoolExecutor() as threads:
+            self.t1, self.flair = threads.map(check_mri, (t1, flair), ("T1", "FLAIR"))
+        # Done while the map is looked at.
+        self._brain = _in_background(brain_mask_of_t1, self.t1)
         #: The last grid and what was brought onto it, as one: another thread may ask meanwhile.
         self._on_grid: tuple[SuperResolvedGrid, MriOnGrid] | None = None
 
@@ -70,16 +84,18 @@ class Mri:
         return all(_same(*pair) for pair in zip(self._given, (t1, flair), strict=True))
 
     def on(self, grid: SuperResolvedGrid) -> MriOnGrid:
-        """Both on a map's grids; those of the last grid are kept.
+        """Both on a map's grids, side by side; those of the last grid are kept.
 
         Raises:
             InputError: as `mri_slabs`.
         """
         kept = self._on_grid
         if kept is None or kept[0] != grid:
-            brain = None if self.brain is None else BrainOnGrid.of(self.brain, grid)
-            slabs = (mri_slabs(image, grid, role) for image, role in ((self.t1, "T1"), (self.flair, "FLAIR")))
-            self._on_grid = kept = grid, MriOnGrid(*slabs, brain)
+            with ThreadPoolExecutor() as threads:
+                slabs = threads.map(mri_slabs, (self.t1, self.flair), (grid, grid), ("T1", "FLAIR"))
+                mask = self._brain.result()
+                brain = None if mask is None else BrainOnGrid.of(mask, grid)
+                self._on_grid = kept = grid, MriOnGrid(*slabs, brain)
         return kept[1]
 
 

@@ -276,8 +276,8 @@ class SuperResolver:
         values = padded_array(low_resolution, grid)
         for image, role in ((mri.t1, "T1"), (mri.flair, "FLAIR")):
             check_overlap(image, values, grid, role)
-        values = fill_failed_fits(values, grid, mri.brain)
         on_grid = mri.on(grid)
+        values = fill_failed_fits(values, grid, on_grid.brain and on_grid.brain.low_resolution)
         brain = measured_brain(values, on_grid.brain)
         if not brain.any():
             raise InputError(

@@ -6,6 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from inference_core.errors import InputError, InputWarning
+from inference_core.imaging.brain_mask import low_resolution_brain
 from inference_core.imaging.failed_fits import fill_failed_fits
 from inference_core.imaging.geometry import padded_array, super_resolved_grid
 
@@ -36,8 +37,9 @@ def fill_holes(image: sitk.Image, holes: np.ndarray, mask: sitk.Image) -> tuple[
         with warnings.catch_warnings():
             # It counts the holes for a user who does not know of any; here they were asked for.
             warnings.simplefilter("ignore", InputWarning)
-            filled = fill_failed_fits(padded_array(missing, grid), grid, mask)[:, rows, columns]
+            filled = fill_failed_fits(padded_array(missing, grid), grid, low_resolution_brain(mask, grid))
     except InputError as error:
         warnings.warn(f"Its holes were not filled: {error}", InputWarning, stacklevel=2)
         return before, 0
+    filled = filled[:, rows, columns]
     return filled, int((holes & (filled > 0)).sum())
