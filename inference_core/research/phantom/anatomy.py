@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from inference_core.research.phantom.fields import Field, Sheets, interpolate, lengths, moved, rotation
+from inference_core.research.phantom.fields import Field, Sheets, chosen, interpolate, lengths, moved, rotation
 from inference_core.research.phantom.templates import COARSE, Templates, mni152
 
 #: Where the radial direction of the sulci starts, and at which radius they have their nominal spacing (RAS, mm).
@@ -188,13 +188,40 @@ class Anatomy:
                 place[:, axis] += np.float32(amplitude) * displacement(points)
         return place
 
-    def tissue(self, points: np.ndarray) -> Tissue:
-        """Tissue at `points` `(point, 3)`, head coordinates in mm."""
+    def brain_points(self, points: np.ndarray, also: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Which of many points hold some of the brain, and where they lie in the template.
+
+        Args:
+            points: `(point, 3)`, head coordinates in mm.
+            also: bool `(point,)`, points that are wanted as well if they are near the brain.
+
+        Returns:
+            Their indices, `(chosen,)`, and template coordinates, `(chosen, 3)`.
+        """
+        near = np.flatnonzero(self.maybe_brain(points))
+        place = self._place(chosen(points, near))
+        wanted = self._brain_share(_at(place - self.base.origin.astype(np.float32), self.base.brain)[0]) > 0
+        if also is not None:
+            wanted |= also[near]
+        wanted = np.flatnonzero(wanted)
+        return near[wanted], chosen(place, wanted)
+
+    def _brain_share(self, of_template: np.ndarray) -> np.ndarray:
+        """`Tissue.brain` from the template's brain fraction."""
+        return np.clip((of_template - self.surface) / 0.25 + 0.5, 0, 1)
+
+    def tissue(self, points: np.ndarray, place: np.ndarray | None = None) -> Tissue:
+        """Tissue at some points.
+
+        Args:
+            points: `(point, 3)`, head coordinates in mm.
+            place: their template coordinates, if they are known from `brain_points`.
+        """
         base = self.base
-        place = self._place(points)
+        place = self._place(points) if place is None else place
         index = place - base.origin.astype(np.float32)
         brain, gm, wm, white, *details = _at(index, base.brain, base.gm, base.wm, base.white, *base.details)
-        brain = np.clip((brain - self.surface) / 0.25 + 0.5, 0, 1)
+        brain = self._brain_share(brain)
         depth, near_ventricle = _at(index / COARSE, base.coarse_depth, base.coarse_ventricle)
 
         # Sulci run inwards: along a radius, the sheets' texture is stretched.

@@ -98,9 +98,11 @@ def interpolate(volumes: Sequence[np.ndarray], index: np.ndarray) -> list[np.nda
     Returns:
         Float32 `(point,)` for each volume.
     """
+    index = index.astype(np.float32, copy=False)
+    floor = np.floor(index)
+    x, y, z = (index - floor).T
     # Indices of any other type would be converted by each `take`.
-    whole = index.astype(np.intp)
-    x, y, z = (index - whole).T.astype(np.float32, copy=False)
+    whole = floor.astype(np.intp)
     _, rows, columns = volumes[0].shape
     corner = (whole[:, 0] * rows + whole[:, 1]) * columns + whole[:, 2]
 

@@ -97,9 +97,9 @@ class SimulatedPatient:
         """Random numbers that depend on the seed and on `stream` alone."""
         return np.random.default_rng([self.seed, *stream])
 
-    def matter(self, points: np.ndarray) -> tuple[Tissue, Zones]:
-        """Tissue and tumour at `points` `(point, 3)`, LPS mm."""
-        tissue = self.anatomy.tissue(points)
+    def matter(self, points: np.ndarray, place: np.ndarray | None = None) -> tuple[Tissue, Zones]:
+        """Tissue and tumour at `points` `(point, 3)`, LPS mm; `place` as for `Anatomy.tissue`."""
+        tissue = self.anatomy.tissue(points, place)
         zones = Zones.none(len(points))
         for tumour in self.tumours:
             zones = zones | tumour.zones(points, tissue.white, tissue.csf)
@@ -118,10 +118,10 @@ class SimulatedPatient:
             flat = plane.reshape(-1)
             for depth in depths:
                 points = grid.points([index + depth]).reshape(-1, 3)
-                inside = np.flatnonzero(self.anatomy.maybe_brain(points))
+                inside, place = self.anatomy.brain_points(points)
                 points = chosen(points, inside)
                 if inside.size:
-                    flat[inside] += contrast.signal(points, *self.matter(points)) / np.float32(layers)
+                    flat[inside] += contrast.signal(points, *self.matter(points, place)) / np.float32(layers)
             if flat.any():
                 plane[:] = contrast.measure(plane, grid.spacing[1::-1], noise)
         return volume
@@ -177,9 +177,13 @@ class SimulatedPatient:
         refined = self.mrsi.refined()
         planes = MRI_UPSAMPLING * index + np.arange(MRI_UPSAMPLING)
         points = refined.points(planes).reshape(-1, 3).astype(np.float32)
-        inside = np.flatnonzero(self.anatomy.maybe_brain(points))
+        # Sub-voxel 3 i + 1 lies at the centre of voxel i: what is measured there matters beside the brain, too.
+        middle = slice(MRI_UPSAMPLING // 2, None, MRI_UPSAMPLING)
+        centre = np.zeros((MRI_UPSAMPLING, matrix, matrix), bool)
+        centre[MRI_UPSAMPLING // 2, middle, middle] = True
+        inside, place = self.anatomy.brain_points(points, centre.reshape(-1))
         points = chosen(points, inside)
-        tissue, zones = self.matter(points)
+        tissue, zones = self.matter(points, place)
 
         def plane(values: np.ndarray) -> np.ndarray:
             volume = np.zeros(MRI_UPSAMPLING * matrix * matrix, dtype=np.float32)
@@ -197,8 +201,7 @@ class SimulatedPatient:
             part[name] = measured.transpose(1, 2, 0)
 
         def in_centre(values: np.ndarray) -> np.ndarray:
-            # Sub-voxel 3 i + 1 lies at the centre of voxel i. Far from the brain nothing is known, and needed.
-            middle = slice(MRI_UPSAMPLING // 2, None, MRI_UPSAMPLING)
+            # Far from the brain nothing is known, and needed.
             return plane(values)[MRI_UPSAMPLING // 2, middle, middle].reshape(-1)
 
         brain = voxel_mean(tissue.brain)

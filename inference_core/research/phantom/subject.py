@@ -100,14 +100,20 @@ def _on_grid(image, origin: list[float], size: list[int]) -> np.ndarray:
     return np.ascontiguousarray(sitk.GetArrayFromImage(sampled).T[::-1, ::-1])
 
 
+def _extent(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest index of a mask, `(3,)` each."""
+    along = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    return np.array([each[0] for each in along]), np.array([each[-1] for each in along])
+
+
 def _bounds(image) -> tuple[np.ndarray, np.ndarray]:
     """Lowest and highest coordinates of an image's voxels above 0, `(3,)` each (LPS, mm)."""
     import SimpleITK as sitk
 
-    index = np.argwhere(sitk.GetArrayViewFromImage(image) > 0)
-    if not len(index):
+    above = sitk.GetArrayViewFromImage(image) > 0
+    if not above.any():
         raise InputError("The map of grey matter is 0 everywhere: fractions of a whole brain are expected.")
-    corners = np.array(np.meshgrid(*zip(index.min(axis=0)[::-1], index.max(axis=0)[::-1], strict=True))).reshape(3, -1)
+    corners = np.array(np.meshgrid(*np.transpose(_extent(above))[::-1])).reshape(3, -1)
     matrix = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
     points = np.array(image.GetOrigin())[:, None] + matrix @ corners
     return points.min(axis=1), points.max(axis=1)
@@ -115,12 +121,14 @@ def _bounds(image) -> tuple[np.ndarray, np.ndarray]:
 
 def _smoothed(volume: np.ndarray, sigma: float) -> np.ndarray:
     """A volume, 0 outside, through a wide Gaussian of `sigma` voxels: on every fourth voxel, which costs little."""
-    from scipy.ndimage import gaussian_filter, zoom
+    import SimpleITK as sitk
+    from scipy.ndimage import gaussian_filter
 
     padded = np.pad(volume, [(0, -size % _COARSE) for size in volume.shape])
     blocks = padded.reshape([part for size in padded.shape for part in (size // _COARSE, _COARSE)]).mean(axis=(1, 3, 5))
     coarse = gaussian_filter(blocks, sigma / _COARSE, mode="constant")
-    fine = zoom(coarse, _COARSE, order=1, mode="nearest", grid_mode=True)
+    # As SciPy's zoom, in half of the time.
+    fine = sitk.GetArrayFromImage(sitk.Expand(sitk.GetImageFromArray(coarse), [_COARSE] * 3, sitk.sitkLinear))
     return fine[tuple(slice(size) for size in volume.shape)]
 
 
@@ -128,8 +136,10 @@ def _detail(image: np.ndarray, solid: np.ndarray, fractions: list[np.ndarray]) -
     """Logarithm of an image over what its tissues alone would give, without smooth variation; 0 in CSF and outside."""
     _, gm, wm = fractions
     matter = solid & (image > 0)
-    design = np.stack([part[matter] for part in fractions], axis=1)
-    levels = np.clip(np.linalg.lstsq(design, image[matter], rcond=None)[0], 1e-3 * image.max(), None)
+    design = np.stack([part[matter] for part in fractions], axis=1, dtype=np.float64)
+    # By the normal equations, of three unknowns, a tenth of the time.
+    levels = np.linalg.lstsq(design.T @ design, design.T @ image[matter], rcond=None)[0]
+    levels = np.clip(levels, 1e-3 * image.max(), None)
     ratio = np.zeros_like(image)
     ratio[matter] = np.log(image[matter] / (design @ levels + 1e-6 * image.max()))
     ratio = np.clip(ratio, -2 * _LARGEST_DETAIL, 2 * _LARGEST_DETAIL)
@@ -188,8 +198,8 @@ def _templates(subject: Subject) -> Templates:
                 "space."
             )
         details.append(_detail(sampled, solid, fractions))
-    places = np.argwhere(solid)
-    middle = (places.min(axis=0) + places.max(axis=0)) / 2
-    ras_origin = np.array([_MIDDLE[0] - middle[0], _MIDDLE[1] - middle[1], _TOP - places[:, 2].max()])
+    first, last = _extent(solid)
+    middle = (first + last) / 2
+    ras_origin = np.array([_MIDDLE[0] - middle[0], _MIDDLE[1] - middle[1], _TOP - last[2]])
     _, gm, wm = (part.astype(np.float32) for part in fractions)
     return Templates.of(ras_origin, solid, gm, wm, gaussian_filter(wm, 1.5), blurred=False, details=tuple(details))
