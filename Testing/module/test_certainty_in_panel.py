@@ -63,7 +63,7 @@ def test_the_uncertainty_never_holds_up_the_slider(session, panel, monkeypatch):
         session.wait_until(lambda: not panel.panel.live.working, TIMEOUT_S)
         session.wait_until(lambda: len(network.calls) > 5, TIMEOUT_S)
         assert "0 of 5 slices" in panel.ui.certaintyLabel.text
-        # One pass of the eight of a slice is on its way: after it, the thread turns to the slider.
+        # One pass of the nine of a slice is on its way: after it, the thread turns to the slider.
         network.allow(1)
         panel.panel.parameters.sharpness = 0.03
         network.allow(6)

@@ -23,7 +23,7 @@ class BatchRequest:
         reference: give ratios in multiples of their median in the "brain", or in a label image, which this pattern
             finds in each patient's folder, such as `anat/*_dseg.nii.gz`.
         mirror: whether the same place on the brain's other side is meant instead.
-        uncertainty: whether each result has its uncertainty beside it, with eight passes of the network instead of one.
+        uncertainty: whether each result has its uncertainty beside it, with nine passes of the network instead of one.
         self_check: whether each map is checked against its own measured k-space.
     """
 

@@ -8,7 +8,6 @@ eight stripped brains (scanners, programs and contrasts differ, one has a tumour
 
 import numpy as np
 import SimpleITK as sitk
-from scipy.ndimage import binary_opening
 
 #: mm of the voxels that the shells are made of, and of a shell.
 _VOXEL = _SHELL = 2.0
@@ -76,6 +75,8 @@ def _bounds(mask: sitk.Image) -> tuple[list[int], list[int]]:
 
 def _without_specks(mask: sitk.Image) -> sitk.Image:
     """A mask without lone voxels of noise outside the head, which would be a surface of their own."""
+    from scipy.ndimage import binary_opening
+
     # ITK's opening takes six times as long. Beyond the image the mask goes on.
     padded = np.pad(sitk.GetArrayViewFromImage(mask), 1, mode="edge")
     opened = sitk.GetImageFromArray(binary_opening(padded)[1:-1, 1:-1, 1:-1].astype(np.uint8))

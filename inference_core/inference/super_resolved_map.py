@@ -46,7 +46,7 @@ class SuperResolvedMap:
     def widths(self, indices: Sequence[int], calibration: Calibration, check: Check | None = None) -> np.ndarray:
         """Half-widths of the 68 % intervals around some slices' values, like `values`.
 
-        Takes eight passes of the network, the first of which gives the values, too.
+        Takes nine passes of the network, the first of which gives the values, too.
 
         Args:
             indices: of the slices.

@@ -54,7 +54,7 @@ def super_resolve(
         device: "automatic", "cpu", "cuda" or "mps".
         show: lay the result over FLAIR in the slice views that there are.
         uncertainty: make a second volume, the half-widths of the 68 % intervals around the result's values, which
-            `node.GetNodeReference("MRSISuperRes.uncertainty")` returns. Takes eight times the computing, which a ratio
+            `node.GetNodeReference("MRSISuperRes.uncertainty")` returns. Takes nine times the computing, which a ratio
             takes anyway.
         reference: give a ratio in multiples of its median in the "brain", or in the segments of a
             `vtkMRMLSegmentationNode` that are shown.

@@ -47,7 +47,7 @@ class CertaintyPanel:
         if known.volume is not None:
             return _("Known, in the volume whose name ends in '_uncertainty'.")
         if known.estimating:
-            return _("Being computed: {0} of {1} slices, eight passes each\u2026").format(*known.progress)
+            return _("Being computed: {0} of {1} slices, nine passes each\u2026").format(*known.progress)
         return known.sentence or _("Not known: press Apply.")
 
     def _share(self) -> str:

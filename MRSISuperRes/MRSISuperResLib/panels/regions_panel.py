@@ -154,7 +154,7 @@ class RegionsPanel:
             found = measure(computation, wanted, report, between_slices)
             return found, finish(found) if finish else [], table_name
 
-        text = _("Super-resolving {0}, eight passes each where the weights are calibrated\u2026")
+        text = _("Super-resolving {0}, nine passes each where the weights are calibrated\u2026")
         show_message(self.ui.regionsLabel, text.format(", ".join(maps)), "note")
         bar = self.ui.regionsProgressBar
         bar.visible = True

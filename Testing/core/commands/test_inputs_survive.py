@@ -79,7 +79,7 @@ def test_report(folder, capsys):
     refused(folder, capsys, ["report", *_PATIENT, "--output", "new.html", "--pdf", "map.pdf"], "would be lost")
 
 
-@pytest.mark.parametrize("command", ["evaluate --simulated 1", "calibrate --patients 1 1 1 --slices 1"])
+@pytest.mark.parametrize("command", ["evaluate --simulated 1", "calibrate --patients 2 1 --slices 1"])
 def test_weights(folder, capsys, command):
     argv = [*command.split(), "--weights", "own.safetensors", "--device", "cpu", "--output", "folder/own.safetensors"]
     refused(folder, capsys, argv, "would be lost")
@@ -209,7 +209,7 @@ def test_phantom_and_another_patient_in_the_place_of_its_second(folder, capsys):
 
 def test_calibrate_and_a_file_of_the_users_own_beside_its_weights(folder, capsys):
     (folder / "own.certainty.json").write_text('{"mine": 1}')
-    argv = ["calibrate", "--weights", "own.safetensors", "--patients", "1", "1", "1", "--slices", "1"]
+    argv = ["calibrate", "--weights", "own.safetensors", "--patients", "2", "1", "--slices", "1"]
     refused(folder, capsys, [*argv, "--device", "cpu"], _FOREIGN)
 
 

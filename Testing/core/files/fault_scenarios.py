@@ -57,7 +57,7 @@ SCENARIOS = (
     ),
     Scenario("phantom", (*_PHANTOM, "--first-seed", "3")),
     Scenario("phantom beside another", (*_PHANTOM, "--first-seed", "3"), (*_PHANTOM, "--first-seed", "4")),
-    Scenario("calibrate", ("calibrate", "--patients", "1", "1", "1", "--slices", "1", "--output", "{out}/c.json")),
+    Scenario("calibrate", ("calibrate", "--patients", "2", "1", "--slices", "1", "--output", "{out}/c.json")),
     Scenario(
         "evaluate",
         ("evaluate", "--simulated", "1", "--slices", "1", "--n", "16", "--device", "cpu", "--output", "{out}/e.json"),

@@ -106,6 +106,7 @@ def quick_samples(resolver, patient, resolutions, sharpnesses):
         sharpness=rng.choice(sharpnesses, count),
         region=np.arange(count) // len(METABOLITES) % len(REGIONS),
         weight=np.ones(count),
+        patient=np.full(count, patient.seed),
     )
 
 
@@ -174,7 +175,7 @@ def shorten(kept: Kept) -> None:
     for owner, name in (
         (SimulatedPatient, "middle_slices"),
         (Examination, "self_check"),
-        (fit, "fit_coefficients"),
+        (fit, "fit_intervals"),
         (validation_figure, "validation_figure"),
         (detail_scores, "detail_scores"),
         (benchmark, "_measure"),

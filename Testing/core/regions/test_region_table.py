@@ -11,7 +11,7 @@ from torch import nn
 
 from inference_core import InputError, SuperResolver
 from inference_core.inference.patient_result import super_resolve_patient
-from inference_core.inference.uncertainty.calibration import Calibration
+from inference_core.inference.uncertainty.calibration import Calibration, IntervalModel
 from inference_core.networks import kspace
 from inference_core.regions.table import as_csv, region_rows
 from inference_core.terms.conditions import METABOLITES
@@ -70,7 +70,7 @@ def region(place, radius=14.0):
 
 LEVELS = {"NAA": (8.0, 4.0), "GPC+PCh": (2.0, 4.0)}
 CHOLINE_OVER_NAA = Ratio.parse("tCho/NAA")
-CALIBRATION = Calibration({name: np.array([[-4.0, 0, 0]] + [[-60.0, 0, 0]] * 2) for name in METABOLITES}, 2.0, {})
+CALIBRATION = Calibration(IntervalModel(np.full(len(METABOLITES), -2.0), np.zeros(2), np.zeros((0, 2)), ()), 2.0, {})
 
 
 def test_regions_have_their_levels_and_ratios(mri):

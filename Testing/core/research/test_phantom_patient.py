@@ -191,6 +191,36 @@ def test_occult_spots_change_their_metabolite_and_nothing_on_mri(stacks):
     assert np.median(lowered) < 0.8
 
 
+def test_small_spots_are_the_same_spots_of_at_most_6_mm(stacks):
+    patient = simulate_patient(SEEDS[0])
+    small = patient.with_small_spots()
+    spots, others = ([spot for group in each.metabolism.spots for spot in group] for each in (patient, small))
+    assert len(spots) > 10
+    for spot, other in zip(spots, others, strict=True):
+        assert 3 <= other.radius <= min(6, spot.radius)
+        assert (other.amount, *other.centre) == (spot.amount, *spot.centre)
+    stack, shown = stacks[0], SimulatedSlices(SEEDS[0], 2, small_spots=True)
+    np.testing.assert_array_equal(shown.slices().flair, stack.flair.astype(np.float16))
+    assert 0 < np.count_nonzero(shown.lesions().occult) < 0.7 * np.count_nonzero(stack.occult)
+    usual = SimulatedSlices(SEEDS[0], 2)
+    assert shown.origin() != usual.origin()
+    assert shown.name != usual.name
+
+
+def test_points_that_hold_no_brain_are_left_out_but_for_those_asked_for():
+    patient = simulate_patient(SEEDS[0])
+    points = patient.mrsi.points([patient.mrsi.size[2] // 2]).reshape(-1, 3).astype(np.float32)
+    all_of_them = patient.anatomy.tissue(points)
+    inside, place = patient.anatomy.brain_points(points)
+    np.testing.assert_array_equal(inside, np.flatnonzero(all_of_them.brain > 0))
+    some = patient.anatomy.tissue(points[inside], place)
+    for name in ("brain", "csf", "gm", "wm", "depth", "height"):
+        np.testing.assert_array_equal(getattr(some, name), getattr(all_of_them, name)[inside])
+    near, _ = patient.anatomy.brain_points(points, np.ones(len(points), bool))
+    np.testing.assert_array_equal(near, np.flatnonzero(patient.anatomy.maybe_brain(points)))
+    assert len(near) > len(inside)
+
+
 def test_every_metabolite_gets_raised_and_lowered_occult_spots():
     seen = set()
     for seed in range(20):

@@ -1,10 +1,11 @@
 """From features of a map to intervals around its values, fitted to errors on simulated patients.
 
-    s^2 = sum_j exp(a_j + b_j (16 / n - 1) + c_j lambda / 0.1) e_j^2
+    log(s / level) = a + b log(16 / n) + c lambda / 0.1 + sum_j (d_j + e_j log(16 / n) + f_j x_j) x_j
+    x_j = log(feature_j / level + 0.01)
 
-for the features e_j, see `features.Features`, with coefficients of each metabolite. The 68 % interval is the value +-
-s, the 95 % interval the value +- `factor_95` s. Errors have longer tails than a normal distribution's, so that the
-factor is not 1.96.
+for the features of `FEATURES`, with a of each metabolite. Outside the range that a calibration was fitted on, x_j is
+taken to be at its end. The 68 % interval is the value +- s, the 95 % interval the value +- `factor_95` s. Errors have
+longer tails than a normal distribution's, so that the factor is not 1.96.
 """
 
 import hashlib
@@ -19,29 +20,106 @@ import numpy as np
 from inference_core.errors import InputError
 from inference_core.inference.uncertainty.features import Features
 from inference_core.networks.weights_io import WeightsInfo
-from inference_core.terms.conditions import METABOLITES, SHARPNESS_RANGE
+from inference_core.terms.conditions import METABOLITES, SHARPNESS_RANGE, metabolite_index
 
-#: Attributes of `Features` in the order of the coefficients, and what calibration files call them.
-FEATURES = ("level", "augmentation_deviation", "unexplained")
-FEATURE_KEYS = ("level", "spread", "unexplained")
+#: Attributes of `Features`, and what calibration files call them.
+FEATURES = {
+    "augmentation_deviation": "spread",
+    "unexplained": "unexplained",
+    "unexplained_mean": "unexplained mean",
+    "kspace_dependence": "k-space dependence",
+}
 _REFERENCE_RESOLUTION = 16
+#: Added to features before the logarithm: smaller ones are all the same.
+_LEAST = 0.01
+#: What calibration files call b and c.
+_CONDITION_KEYS = ("n", "lambda")
 
 
-def condition_terms(n: np.ndarray | float, sharpness: np.ndarray | float) -> np.ndarray:
-    """What a, b and c are multiplied by: 1, 16 / n - 1 and lambda / 0.1, `(..., 3)`."""
-    n, sharpness = np.broadcast_arrays(np.asarray(n, dtype=np.float64), sharpness)
-    return np.stack([np.ones(n.shape), _REFERENCE_RESOLUTION / n - 1, sharpness / SHARPNESS_RANGE[1]], axis=-1)
+def logarithms(relative: np.ndarray) -> np.ndarray:
+    """x of features as shares of the level, of the same shape."""
+    return np.log(relative + _LEAST)
 
 
-def half_width(squares: np.ndarray, terms: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-    """s, from the squares of the features.
+def interval_terms(x: np.ndarray, n: np.ndarray | float, sharpness: np.ndarray | float) -> np.ndarray:
+    """What b, c, d, e and f are multiplied by.
 
     Args:
-        squares: `(..., feature)`.
-        terms: from `condition_terms`, `(..., 3)`.
-        coefficients: a, b and c, `(..., feature, 3)`.
+        x: `(..., feature)`.
+        n: input resolution, a number or `(...)`.
+        sharpness: lambda, like `n`.
+
+    Returns:
+        `(..., 2 + 3 feature)`: of b and c, then of all d, of all e and of all f.
     """
-    return np.sqrt((np.exp((coefficients * terms[..., None, :]).sum(axis=-1)) * squares).sum(axis=-1))
+    by_n = np.broadcast_to(np.log(_REFERENCE_RESOLUTION / np.asarray(n, dtype=np.float64)), x.shape[:-1])[..., None]
+    by_sharpness = np.broadcast_to(np.asarray(sharpness) / SHARPNESS_RANGE[1], x.shape[:-1])[..., None]
+    return np.concatenate([by_n, by_sharpness, x, by_n * x, x * x], axis=-1)
+
+
+@dataclass(frozen=True)
+class IntervalModel:
+    """Half-widths of intervals as shares of the map's level.
+
+    Attributes:
+        offsets: a, `(metabolite,)`.
+        coefficients: b, c, d, e and f, `(2 + 3 feature,)`, as `interval_terms` orders them.
+        ranges: lowest and highest x of each feature, `(feature, 2)`.
+        features: names that take part, of `FEATURES`.
+    """
+
+    offsets: np.ndarray
+    coefficients: np.ndarray
+    ranges: np.ndarray
+    features: tuple[str, ...] = tuple(FEATURES)
+
+    def half_width(
+        self, relative: np.ndarray, metabolite: np.ndarray | int, n: np.ndarray | float, sharpness: np.ndarray | float
+    ) -> np.ndarray:
+        """s as a share of the level, `(...)`.
+
+        Args:
+            relative: features as shares of the level, those of `FEATURES` in their order, `(..., feature)`.
+            metabolite: index into `METABOLITES`, a number or `(...)`.
+            n, sharpness: as `interval_terms`.
+        """
+        used = [list(FEATURES).index(name) for name in self.features]
+        x = np.clip(logarithms(relative[..., used].astype(np.float64)), *self.ranges.T)
+        return np.exp(self.offsets[metabolite] + interval_terms(x, n, sharpness) @ self.coefficients)
+
+    def as_json(self) -> dict[str, Any]:
+        """What a calibration file has of it."""
+        slopes = self.coefficients[len(_CONDITION_KEYS) :].reshape(3, -1).T
+        return {
+            "offsets": dict(zip(METABOLITES, self.offsets.round(4).tolist(), strict=True)),
+            "conditions": dict(zip(_CONDITION_KEYS, self.coefficients[:2].round(4).tolist(), strict=True)),
+            "features": {
+                FEATURES[name]: {"range": own_range.round(4).tolist(), "d, e, f": own_slopes.round(4).tolist()}
+                for name, own_range, own_slopes in zip(self.features, self.ranges, slopes, strict=True)
+            },
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "IntervalModel":
+        """From what a calibration file has.
+
+        Raises:
+            ValueError, LookupError, TypeError: if it is damaged.
+        """
+        own = [content["features"][key] for key in FEATURES.values()]
+        model = cls(
+            np.array([content["offsets"][name] for name in METABOLITES], dtype=np.float64),
+            np.array(
+                [content["conditions"][key] for key in _CONDITION_KEYS]
+                + [each["d, e, f"][place] for place in range(3) for each in own],
+                dtype=np.float64,
+            ),
+            np.array([each["range"] for each in own], dtype=np.float64),
+        )
+        numbers = (model.offsets, model.coefficients, model.ranges)
+        if model.ranges.shape != (len(FEATURES), 2) or not all(np.isfinite(array).all() for array in numbers):
+            raise ValueError("damaged intervals")
+        return model
 
 
 @dataclass(frozen=True)
@@ -49,20 +127,19 @@ class Calibration:
     """Of one file of weights.
 
     Attributes:
-        coefficients: a, b and c of each feature, `(feature, 3)`, by metabolite.
+        intervals: the 68 % ones.
         factor_95: half-width of the 95 % interval in those of the 68 % interval.
         about: how it was made, and the share of true values that its intervals held, as the file has it.
     """
 
-    coefficients: Mapping[str, np.ndarray]
+    intervals: IntervalModel
     factor_95: float
     about: Mapping[str, Any]
 
     @property
     def fingerprint(self) -> str:
         """Of its content, in hexadecimal digits: equal for calibrations that give the same intervals."""
-        numbers = {name: self.coefficients[name].tolist() for name in sorted(self.coefficients)}
-        return hashlib.sha256(json.dumps([numbers, self.factor_95]).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([self.intervals.as_json(), self.factor_95]).encode()).hexdigest()
 
     def describe(self) -> dict[str, Any]:
         """What `json` can write about a map of uncertainties."""
@@ -74,7 +151,7 @@ class Calibration:
         }
 
     def uncertainty(self, features: Features, metabolite: str, n: float, sharpness: float) -> np.ndarray:
-        """Half-width of the 68 % interval, in the map's units, of the features' shape.
+        """Half-width of the 68 % interval, in the map's units, of the features' shape; 0 where the level is 0.
 
         Args:
             features: of the map.
@@ -82,9 +159,9 @@ class Calibration:
             n: input resolution.
             sharpness: lambda.
         """
-        squares = np.stack([np.square(getattr(features, name), dtype=np.float64) for name in FEATURES], axis=-1)
-        terms = condition_terms(n, sharpness)
-        return half_width(squares, terms, self.coefficients[metabolite]).astype(np.float32)
+        index = metabolite_index(metabolite)
+        widths = self.intervals.half_width(features.relative(tuple(FEATURES)), index, n, sharpness)
+        return (widths * features.level).astype(np.float32)
 
 
 def calibration_path(weights: Path) -> Path:
@@ -96,7 +173,7 @@ def load_calibration(weights: WeightsInfo) -> Calibration:
     """The calibration beside a file of weights.
 
     Raises:
-        InputError: if there is none, it is damaged, or was made for other weights.
+        InputError: if there is none, it is damaged or of an earlier version, or was made for other weights.
     """
     path = calibration_path(weights.path)
     make = f"make one with `mrsi-superres calibrate --weights {weights.path}`"
@@ -104,15 +181,16 @@ def load_calibration(weights: WeightsInfo) -> Calibration:
         raise InputError(f"There is no calibration beside the weights '{weights.path}': {make}.")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        coefficients = {
-            name: np.array([content["coefficients"][name][key] for key in FEATURE_KEYS], dtype=np.float64)
-            for name in METABOLITES
-        }
         factor, sha256 = float(content["factor_95"]), content["weights_sha256"]
-        if any(c.shape != (len(FEATURES), 3) or not np.isfinite(c).all() for c in coefficients.values()) or factor < 1:
+        earlier = "coefficients" in content
+        if not earlier:
+            intervals = IntervalModel.from_json(content["intervals"])
+        if factor < 1:
             raise ValueError
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError) as error:
         raise InputError(f"The calibration '{path}' is damaged: {make}.") from error
+    if earlier:
+        raise InputError(f"The calibration '{path}' was made by an earlier version of MRSISuperRes: {make}.")
     if sha256 != weights.sha256:
         raise InputError(f"The calibration '{path}' is of other weights than '{weights.path.name}' beside it: {make}.")
-    return Calibration(coefficients, factor, content)
+    return Calibration(intervals, factor, content)

@@ -1,27 +1,32 @@
 """Features of a super-resolved map that predict its error, and need no ground truth.
 
-The *level* of the map: noise and error grow with it. The *standard deviation under test-time augmentation*: the network
-super-resolves the same slices mirrored and turned, and the outputs differ. The *unexplained* part: what a smooth
-function of T1 and FLAIR does not explain of the map. Where MRI explains the map, it guides the network; where it does
-not, as in an MRI-occult lesion, the network has the measured k-space alone.
+The *standard deviation under test-time augmentation*: the network super-resolves the same slices mirrored and turned,
+and the outputs differ. The *unexplained* part: what a smooth function of T1 and FLAIR does not explain of the map.
+Where MRI explains the map, it guides the network; where it does not, as in an MRI-occult lesion, the network has the
+measured k-space alone. Its *mean* around a voxel tells lesions from noise. The *k-space dependence*: how the map
+changes if the outer part of its k-space is left out. What that would change, k-space beyond the measured one would.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
+from inference_core.imaging.failed_fits import fill_enclosed_zeros
+from inference_core.inference.held_back import with_less_kspace
 from inference_core.inference.super_resolver import PreparedInput, SuperResolver
 from inference_core.inference.uncertainty.symmetries import SYMMETRIES
-from inference_core.terms.conditions import MRI_UPSAMPLING, SUPER_RESOLVED_MATRIX
+from inference_core.terms.conditions import MRI_UPSAMPLING, SUPER_RESOLVED_MATRIX, TRAINED_RESOLUTION
 
 #: Voxels that differ by more robust standard deviations from what MRI explains do not take part in explaining.
 _OUTLYING = 2.5
 #: Of a normal distribution, per median absolute deviation.
 _ROBUST = 1.4826
-#: Gaussian over a voxel's next neighbours, standard deviation 0.7.
-_KERNEL = np.exp(-0.5 * (np.arange(-2, 3) / 0.7) ** 2)
-_KERNEL /= _KERNEL.sum()
+#: Of the measured k-space along an axis, the share that is kept to see what the rest changes, and the fewest samples.
+_KEPT_SHARE, _FEWEST_KEPT = 0.55, 6
+#: Standard deviations of Gaussians over a voxel's next neighbours, over those near it and those further, in voxels.
+_NEXT, _NEAR, _WIDE = 0.7, 1.2, 1.5
 
 
 @dataclass(frozen=True)
@@ -32,11 +37,20 @@ class Features:
         level: the slice's median.
         augmentation_deviation: standard deviation over mirrored and turned slices (test-time augmentation).
         unexplained: root mean square, around a voxel, of what T1 and FLAIR do not explain.
+        unexplained_mean: magnitude of its mean around a voxel.
+        kspace_dependence: root mean square, around a voxel, of the change without the outer part of k-space.
     """
 
     level: np.ndarray
     augmentation_deviation: np.ndarray
     unexplained: np.ndarray
+    unexplained_mean: np.ndarray
+    kspace_dependence: np.ndarray
+
+    def relative(self, names: Sequence[str]) -> np.ndarray:
+        """Features as shares of the level, `(slice, 64, 64, feature)`; 0 where the level is 0."""
+        level = np.where(self.level > 0, self.level, np.inf)
+        return np.stack([getattr(self, name) / level for name in names], axis=-1)
 
 
 def gather_features(
@@ -47,7 +61,7 @@ def gather_features(
     slices: list[int],
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[np.ndarray, Features]:
-    """The super-resolved map and its features. Takes eight passes of the network.
+    """The super-resolved map and its features. Takes nine passes of the network.
 
     Args:
         resolver: what super-resolves; what it keeps for its slider stays.
@@ -61,29 +75,51 @@ def gather_features(
     Raises:
         InputError: as `SuperResolver.super_resolve`.
     """
-    apart, outputs, total = resolver.apart(), [], len(SYMMETRIES) * len(slices)
+    apart, outputs = resolver.apart(), []
     # Told from all slices, before all but the chosen ones are left out.
     match = resolver.match(prepared, metabolite)
     # Of one slice of many, the others need no mirroring.
     chosen = {name: getattr(prepared, name)[slices] for name in ("low_resolution", "t1", "flair", "brain", "scales")}
     prepared, places = replace(prepared, **chosen), list(range(len(slices)))
-    for index, symmetry in enumerate(SYMMETRIES):
+    total = (len(SYMMETRIES) + 1) * len(slices)
 
-        def report(done: int, _: int, before: int = index * len(slices)) -> None:
+    def super_resolved(seen: PreparedInput, before: int) -> np.ndarray:
+        def report(done: int, _: int) -> None:
             if progress is not None:
-                progress(before + done, total)
+                progress(before * len(slices) + done, total)
 
-        seen = symmetry.of(prepared)
-        outputs.append(symmetry.undone(apart.super_resolve(seen, metabolite, sharpness, places, report, match)))
+        return apart.super_resolve(seen, metabolite, sharpness, places, report, match)
+
+    for index, symmetry in enumerate(SYMMETRIES):
+        outputs.append(symmetry.undone(super_resolved(symmetry.of(prepared), index)))
     maps, brain = outputs[0], prepared.brain
+    change = maps - super_resolved(_with_less_kspace(prepared), len(SYMMETRIES))
     t1, flair = (on_maps_grid(image) for image in (prepared.t1, prepared.flair))
-    unexplained = [unexplained_part(*arrays) for arrays in zip(maps, t1, flair, brain, strict=True)]
+    rests = [unexplained_part(*arrays) for arrays in zip(maps, t1, flair, brain, strict=True)]
     levels = [np.median(values[inside]) if inside.any() else 0.0 for values, inside in zip(maps, brain, strict=True)]
+
+    def of_slices(function: Callable[[np.ndarray, np.ndarray], np.ndarray], images: Sequence[np.ndarray]) -> np.ndarray:
+        return np.stack([function(*pair) for pair in zip(images, brain, strict=True)]).astype(np.float32)
+
     return maps, Features(
         level=np.array(levels, np.float32)[:, None, None] * brain,
         augmentation_deviation=np.std(outputs, axis=0) * brain,
-        unexplained=np.stack(unexplained).astype(np.float32),
+        unexplained=of_slices(local_rms, rests),
+        unexplained_mean=np.abs(of_slices(local_mean, rests)),
+        kspace_dependence=of_slices(partial(local_rms, deviation=_WIDE), change),
     )
+
+
+def _with_less_kspace(prepared: PreparedInput) -> PreparedInput:
+    """A patient whose map holds about half of the measured k-space along each axis."""
+    # Even numbers, at least 6 where there are more.
+    matrix = tuple(
+        min(max(_FEWEST_KEPT, 2 * round(_KEPT_SHARE * count / 2)), 2 * ((count - 1) // 2))
+        for count in (prepared.grid.rows, prepared.grid.columns)
+    )
+    filled = np.stack([fill_enclosed_zeros(values) for values in prepared.low_resolution])
+    less = with_less_kspace(replace(prepared, low_resolution=filled), matrix)
+    return replace(less, n=max(less.n, TRAINED_RESOLUTION[0]))
 
 
 def on_maps_grid(mri: np.ndarray) -> np.ndarray:
@@ -93,7 +129,7 @@ def on_maps_grid(mri: np.ndarray) -> np.ndarray:
 
 
 def unexplained_part(values: np.ndarray, t1: np.ndarray, flair: np.ndarray, brain: np.ndarray) -> np.ndarray:
-    """Local root mean square of what a smooth function of T1, FLAIR and position does not explain of a map.
+    """What a smooth function of T1, FLAIR and position does not explain of a map.
 
     Args:
         values: the map, `(64, 64)`.
@@ -112,7 +148,26 @@ def unexplained_part(values: np.ndarray, t1: np.ndarray, flair: np.ndarray, brai
             rest = residual[brain]
             usual = np.abs(rest) <= _OUTLYING * _ROBUST * np.median(np.abs(rest))
             residual[brain] = inside - terms @ np.linalg.lstsq(terms[usual], inside[usual], rcond=None)[0]
-    return np.sqrt(_smoothed(residual**2)) * brain
+    return residual
+
+
+def local_mean(image: np.ndarray, brain: np.ndarray, deviation: float = _NEAR) -> np.ndarray:
+    """Mean of an image `(64, 64)` over the brain around each voxel of it, 0 elsewhere.
+
+    Args:
+        image: what lies outside the brain does not count.
+        brain: bool.
+        deviation: standard deviation of the Gaussian that weights neighbours, in voxels.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    sums, shares = (gaussian_filter(part, deviation, mode="constant") for part in (image * brain, brain.astype(float)))
+    return np.divide(sums, shares, out=np.zeros_like(sums), where=brain)
+
+
+def local_rms(image: np.ndarray, brain: np.ndarray, deviation: float = _NEXT) -> np.ndarray:
+    """Root mean square, as `local_mean`."""
+    return np.sqrt(np.maximum(local_mean(image**2, brain, deviation), 0))
 
 
 def _terms(t1: np.ndarray, flair: np.ndarray, brain: np.ndarray) -> np.ndarray:
@@ -123,9 +178,3 @@ def _terms(t1: np.ndarray, flair: np.ndarray, brain: np.ndarray) -> np.ndarray:
     )
     y, x = (axis[brain] for axis in np.meshgrid(*(np.linspace(-1, 1, size) for size in brain.shape), indexing="ij"))
     return np.stack([np.ones_like(x), a, b, a * a, b * b, a * b, x, y, x * x, y * y, x * y], axis=1)
-
-
-def _smoothed(image: np.ndarray) -> np.ndarray:
-    padded = np.pad(image, len(_KERNEL) // 2)
-    rows = np.lib.stride_tricks.sliding_window_view(padded, len(_KERNEL), axis=0) @ _KERNEL
-    return np.lib.stride_tricks.sliding_window_view(rows, len(_KERNEL), axis=1) @ _KERNEL

@@ -28,13 +28,14 @@ class Samples:
     """Voxels, one a row; features and errors as shares of their slice's level.
 
     Attributes:
-        features: `(voxel, feature)`.
+        features: those of `FEATURES`, `(voxel, feature)`.
         error: super-resolved less true value, `(voxel,)`.
         metabolite: index into `METABOLITES`, `(voxel,)`.
         n: `(voxel,)`.
         sharpness: lambda, `(voxel,)`.
         region: index into `REGIONS`, `(voxel,)`.
         weight: voxels of its region that each stands for, `(voxel,)`.
+        patient: the patient's seed, `(voxel,)`.
     """
 
     features: np.ndarray
@@ -44,12 +45,17 @@ class Samples:
     sharpness: np.ndarray
     region: np.ndarray
     weight: np.ndarray
+    patient: np.ndarray
 
     @classmethod
     def concatenate(cls, parts: Iterable["Samples"]) -> "Samples":
         """All of them."""
         parts = list(parts)
         return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
+
+    def where(self, chosen: np.ndarray) -> "Samples":
+        """Those that are `chosen`, `(voxel,)` bool."""
+        return Samples(*(getattr(self, f.name)[chosen] for f in fields(self)))
 
 
 def prepare_slices(slices: SliceSet, metabolite: int, n: int) -> PreparedInput:
@@ -93,11 +99,13 @@ def sample_patient(
                 continue
             prepared = prepare_slices(slices, m, n)
             maps, features = gather_features(resolver, prepared, name, sharpness, chosen)
-            values = np.stack([getattr(features, kind) for kind in FEATURES], axis=-1)
+            relative = features.relative(tuple(FEATURES))
             for place, index in enumerate(chosen):
-                valid = slices.valid[m, index] & (values[place, ..., 0] > 0)
-                error = maps[place] - slices.target[m, index]
-                parts.append(_drawn(rng, values[place], error, valid, _regions(lesions, m, index), (m, n, sharpness)))
+                level = features.level[place]
+                valid = slices.valid[m, index] & (level > 0)
+                error = np.divide(maps[place] - slices.target[m, index], level, out=np.zeros_like(level), where=valid)
+                region, condition = _regions(lesions, m, index), (m, n, sharpness)
+                parts.append(_drawn(rng, relative[place], error, valid, region, condition, patient.seed))
     return Samples.concatenate(parts)
 
 
@@ -115,6 +123,7 @@ def _drawn(
     valid: np.ndarray,
     region: np.ndarray,
     condition: tuple[int, int, float],
+    seed: int,
 ) -> Samples:
     """Some voxels of each region of one map."""
     places, weights = [], []
@@ -124,12 +133,12 @@ def _drawn(
         places.append(rng.choice(own, count, replace=False))
         weights.append(np.full(count, len(own) / max(count, 1)))
     at = np.concatenate(places)
-    level = features[..., 0].flat[at]
     told = [np.full(len(at), value) for value in condition]
     return Samples(
-        features.reshape(-1, features.shape[-1])[at] / level[:, None],
-        error.flat[at] / level,
+        features.reshape(-1, features.shape[-1])[at],
+        error.flat[at],
         *told,
         region.flat[at],
         np.concatenate(weights),
+        np.full(len(at), seed),
     )

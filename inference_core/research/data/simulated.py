@@ -41,6 +41,7 @@ class SimulatedSlices:
         subject: whose brain the patient's is made from; the templates if None.
         varied: as `simulate_patient`.
         scanner: that measures the patient, if not the usual one.
+        small_spots: whether its MRI-occult spots are the smallest; see `SimulatedPatient.with_small_spots`.
     """
 
     seed: int
@@ -48,12 +49,13 @@ class SimulatedSlices:
     subject: Subject | None = None
     varied: bool = False
     scanner: Scanner | None = None
+    small_spots: bool = False
 
     @property
     def name(self) -> str:
         """Of the file that keeps the slices, without extension."""
         kind = ("-subject" if self.subject else "") + ("-varied" if self.varied else "")
-        kind += "-scanner" if self.scanner else ""
+        kind += ("-scanner" if self.scanner else "") + ("-small-spots" if self.small_spots else "")
         return f"simulated-{self.seed:06d}-{self.count or 'all'}{kind}"
 
     @property
@@ -65,6 +67,7 @@ class SimulatedSlices:
         """All that the slices depend on."""
         origin = {"seed": self.seed, "slices": self.count, "simulator": code_fingerprint(*_SIMULATOR)}
         origin |= {"subject": self.subject.fingerprint} if self.subject else {}
+        origin |= {"small_spots": True} if self.small_spots else {}
         return origin | ({"scanner": asdict(self.scanner)} if self.scanner else {})
 
     def slices(self) -> SliceSet:
@@ -88,6 +91,7 @@ class SimulatedSlices:
         from inference_core.research.phantom import simulate_patient
 
         patient = simulate_patient(self.seed, self.subject, self.varied)
+        patient = patient.with_small_spots() if self.small_spots else patient
         return (patient.on(self.scanner) if self.scanner else patient).slices(self.count)
 
 

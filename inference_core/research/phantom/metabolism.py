@@ -11,7 +11,7 @@ The numbers are ranges to draw from, wider than any one study, not measurements.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -184,6 +184,18 @@ class Metabolism:
             spots=spots,
         )
 
+    def with_small_spots(self) -> "Metabolism":
+        """The same metabolism, whose MRI-occult spots have radii of 3 to 6 mm instead of up to 10.
+
+        Of those a measurement shows the least, and an uncertainty has to hold there, too.
+        """
+        share = (_LARGEST_SMALL_SPOT - _SPOT_RADII[0]) / (_SPOT_RADII[1] - _SPOT_RADII[0])
+
+        def small(spot: Spot) -> Spot:
+            return replace(spot, radius=_SPOT_RADII[0] + share * (spot.radius - _SPOT_RADII[0]))
+
+        return replace(self, spots=tuple(tuple(map(small, group)) for group in self.spots))
+
     @property
     def level(self) -> np.ndarray:
         """Mean of the grey- and white-matter levels, `(metabolite,)`, institutional units."""
@@ -244,6 +256,10 @@ def draw_lesions(rng: np.random.Generator, kind: str, lesions: tuple[Spot, ...])
     )
 
 
+#: Radii of MRI-occult spots, mm, and the largest of small ones.
+_SPOT_RADII, _LARGEST_SMALL_SPOT = (3.0, 10.0), 6.0
+
+
 def draw_occult_spots(rng: np.random.Generator, centres: np.ndarray) -> tuple[tuple[Spot, ...], ...]:
     """Spots at the given `centres` `(spot, 3)` that only metabolism shows: for each metabolite, a tuple of spots.
 
@@ -251,7 +267,7 @@ def draw_occult_spots(rng: np.random.Generator, centres: np.ndarray) -> tuple[tu
     """
     spots: list[list[Spot]] = [[] for _ in METABOLITES]
     for centre in centres:
-        radius = float(rng.uniform(3.0, 10.0))
+        radius = float(rng.uniform(*_SPOT_RADII))
         kind = rng.random()
         if kind < 0.3:
             signs = {int(rng.integers(len(METABOLITES))): int(rng.choice([-1, 1]))}

@@ -75,6 +75,10 @@ class SimulatedPatient:
         """The same patient, measured on another scanner."""
         return replace(self, measurement=self.measurement.on(scanner))
 
+    def with_small_spots(self) -> "SimulatedPatient":
+        """The same patient, whose MRI-occult spots are the smallest that are drawn; see `Metabolism`."""
+        return replace(self, metabolism=self.metabolism.with_small_spots())
+
     def grid(self, count: int | None = None) -> Grid:
         """Grid of the 64 x 64 maps (LPS, mm): of `count` neighbouring slices in the middle, or of all if None.
 
