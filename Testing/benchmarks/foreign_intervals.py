@@ -1,8 +1,8 @@
 """Whether the uncertainty's intervals hold on maps by another simulator than the one that they were calibrated on.
 
-    python Testing/benchmarks/foreign_intervals.py [--sclerosis FOLDER]
+    python Testing/benchmarks/foreign_intervals.py [--sclerosis FOLDER ...] [--seed 0]
 
-Maps are `clinic_maps` on TCGA-DU-7294 and, if its folder is given, on a person with multiple sclerosis; lambda is 0.
+Maps are `clinic_maps` on TCGA-DU-7294 and, if their folders are given, on people with multiple sclerosis; lambda is 0.
 Prints the share of true values that the 68 and 95 % intervals hold: of all voxels, in the tumour, at spots that MRI
 does not show, and by n.
 """
@@ -41,7 +41,8 @@ def measure(maps: ClinicMaps, resolver: SuperResolver, calibration: Calibration)
             error = np.abs(values - maps.truth[metabolite][_SLICES])
             brain, spots = maps.brain[_SLICES] & prepared.brain[_SLICES], maps.occult[metabolite][_SLICES]
             regions = {"all": brain, "tumour": brain & maps.tumour[_SLICES] & (spots == 0)}
-            regions |= {"raised": brain & (spots > 0), "lowered": brain & (spots < 0), f"n = {n}": brain}
+            regions |= {"occult": brain & (spots != 0), "raised": brain & (spots > 0), "lowered": brain & (spots < 0)}
+            regions |= {f"n = {n}": brain}
             for name, region in regions.items():
                 inside = error[region] <= width[region], error[region] <= calibration.factor_95 * width[region]
                 found[name] += [*(part.sum() for part in inside), region.sum()]
@@ -52,16 +53,20 @@ def main() -> None:
     """Measure on each person, and print the shares."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder of the test data")
-    parser.add_argument("--sclerosis", type=Path, help="folder with t1, flair and lesion of a person")
+    parser.add_argument(
+        "--sclerosis", type=Path, nargs="+", default=[], help="folders with t1, flair and lesion of a person each"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the maps and their spots (0)")
     arguments = parser.parse_args()
     resolver = SuperResolver.load(device="cpu")
     calibration = load_calibration(resolver.weights)
     people = {"TCGA-DU-7294": glioma_patient(arguments.data)}
-    if arguments.sclerosis:
-        people["multiple sclerosis"] = sclerosis_patient(arguments.sclerosis)
+    people |= {f"multiple sclerosis, {folder.name}": sclerosis_patient(folder) for folder in arguments.sclerosis}
     for name, person in people.items():
         print(f"{name}: share of true values inside the intervals")
-        for region, (inner, outer, voxels) in measure(clinic_maps(person), resolver, calibration).items():
+        for region, (inner, outer, voxels) in measure(
+            clinic_maps(person, arguments.seed), resolver, calibration
+        ).items():
             if voxels:
                 print(f"  {region:8} 68 %: {inner / voxels:.2f}  95 %: {outer / voxels:.2f}  of {voxels:.0f} voxels")
 

@@ -4,6 +4,7 @@ import argparse
 import copy
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from inference_core.commands.pieces import Deadline, OutOfTimeError, in_pieces
@@ -241,7 +242,7 @@ def train(arguments: argparse.Namespace, settings, fabric, deadline: Deadline) -
         fabric, lambda: load_weights(start) if start else (create_network(settings.network), None)
     )
     # The network is trained in place, and the file may be another one by the end.
-    anchor = copy.deepcopy(network) if settings.anchored else None
+    written = partial(anchored, copy.deepcopy(network)) if settings.anchored else lambda trained: trained
     workers = arguments.workers
     if workers is None:
         workers = default_workers(fabric.device.type, processes_here(arguments.devices))
@@ -276,7 +277,7 @@ def train(arguments: argparse.Namespace, settings, fabric, deadline: Deadline) -
             bar.set_postfix({k: f"{v:.4f}" for k, v in record.items() if k != "step"}, refresh=False)
             bar.update()
 
-        validate = _validation(validation) if arguments.validation else None
+        validate = _validation(validation, written) if arguments.validation else None
         stop = deadline.passed if deadline else None
         trained = trainer.run(arguments.checkpoint_every, progress, validate, arguments.validate_every, stop)
     if trainer.step < steps:
@@ -289,8 +290,7 @@ def train(arguments: argparse.Namespace, settings, fabric, deadline: Deadline) -
         if trainer.earlier_plans:
             details["earlier_plans"] = json.dumps(trainer.earlier_plans)
         details |= {"started_from": origin.sha256} if origin else {}
-        result = anchored(anchor, trained) if anchor is not None else trained
-        save_weights(path, result, {"architecture": settings.network, **details})
+        save_weights(path, written(trained), {"architecture": settings.network, **details})
         print(f"Weights: {path}")
 
     together(fabric, write, alone=True)
@@ -371,15 +371,20 @@ def _load_data(arguments: argparse.Namespace, fabric, workers: int, deadline: De
     return slices, measured
 
 
-def _validation(slices):
-    """A function that measures a network on `slices`, at lambda = 0 and at the largest."""
+def _validation(slices, written):
+    """A function that measures a network on `slices`, at lambda = 0 and at the largest.
+
+    Args:
+        slices: of other patients than those trained on.
+        written: makes the network that is written of the one that is trained.
+    """
     from inference_core.engine.folded_network import FoldedNetwork
     from inference_core.research.evaluation.comparison import compare, mean_by
     from inference_core.research.evaluation.methods import network_method, zero_filling
     from inference_core.terms.conditions import SHARPNESS_RANGE
 
     def validate(network) -> dict[str, float]:
-        network = FoldedNetwork(network)
+        network = FoldedNetwork(written(network))
         methods = {
             "zero-filling": zero_filling,
             "fidelity": network_method(network, 0.0),

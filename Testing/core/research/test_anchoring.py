@@ -1,6 +1,8 @@
 """Weights that respond to lambda, and give the network that training started from at lambda = 0."""
 
+import copy
 import os
+from functools import partial
 
 import pytest
 import torch
@@ -88,6 +90,20 @@ def test_a_stage_of_a_recipe_may_be_anchored(tmp_path, monkeypatch, capsys):
         if isinstance(own, SharpnessNorm)
     ]
     assert all(changed)
+
+
+def test_validation_measures_the_network_that_is_written():
+    start, slices = _network(1), random_slices(1, 0)
+    trained = copy.deepcopy(start)
+    with torch.no_grad():
+        for parameter in trained.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(3)))
+    as_trained = train._validation(slices, lambda network: network)
+    as_written = train._validation(slices, partial(anchored, start))
+    before, after = as_trained(start), as_written(trained)
+    assert after["fidelity/psnr"] == pytest.approx(before["fidelity/psnr"], abs=1e-5)
+    assert abs(as_trained(trained)["fidelity/psnr"] - before["fidelity/psnr"]) > 1e-3
+    assert after["sharpest/psnr"] != before["sharpest/psnr"]
 
 
 def test_without_a_discriminator_nothing_is_left_to_learn():
