@@ -58,20 +58,17 @@ def run(arguments: argparse.Namespace) -> int:
         for seed in progress_bar(seeds, unit="patient")
     ]
     fitting, testing = (Samples.concatenate(part) for part in (sampled[:fitted_on], sampled[fitted_on:]))
-    # These names are those of calibration files.
-    every, spread = tuple(FEATURES), list(FEATURES).index("augmentation_deviation")
-    candidates = {"level alone": (), "level and spread": every[spread : spread + 1], "all evidence": every}
-    found = {name: conformed_intervals(fitting, used) for name, used in candidates.items()}
-    # As if it were the standard deviation of a normal distribution.
-    measured = {"spread as it is": coverage(testing, testing.features[:, spread], 1.96)}
-    measured |= {
-        name: coverage(testing, half_widths(testing, intervals), factor) for name, (intervals, factor) in found.items()
+    intervals, factor = conformed_intervals(fitting)
+    # Names as calibration files have them. Taken as the standard deviation of a normal distribution:
+    spread = testing.features[:, list(FEATURES).index("augmentation_deviation")]
+    measured = {
+        "spread as it is": coverage(testing, spread, 1.96),
+        "all evidence": coverage(testing, half_widths(testing, intervals), factor),
     }
     for name, groups in measured.items():
         print(f"\n{name}: share of true values inside the intervals, mean half-width of the 68 % one over the level")
         for group, shares in groups.items():
             print(f"  {group:12} 68 %: {shares['68 %']:.3f}  95 %: {shares['95 %']:.3f}  width {shares['width']:.3f}")
-    intervals, factor = found["all evidence"]
     content = {
         "description": "Intervals around super-resolved values, calibrated on simulated patients: for research only.",
         "weights_sha256": resolver.weights.sha256,

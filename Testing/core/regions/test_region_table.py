@@ -70,7 +70,7 @@ def region(place, radius=14.0):
 
 LEVELS = {"NAA": (8.0, 4.0), "GPC+PCh": (2.0, 4.0)}
 CHOLINE_OVER_NAA = Ratio.parse("tCho/NAA")
-CALIBRATION = Calibration(IntervalModel(np.full(len(METABOLITES), -2.0), np.zeros(2), np.zeros((0, 2)), ()), 2.0, {})
+CALIBRATION = Calibration(IntervalModel(np.full(len(METABOLITES), -2.0), np.zeros(14), np.zeros((4, 2))), 2.0, {})
 
 
 def test_regions_have_their_levels_and_ratios(mri):

@@ -65,13 +65,11 @@ class IntervalModel:
         offsets: a, `(metabolite,)`.
         coefficients: b, c, d, e and f, `(2 + 3 feature,)`, as `interval_terms` orders them.
         ranges: lowest and highest x of each feature, `(feature, 2)`.
-        features: names that take part, of `FEATURES`.
     """
 
     offsets: np.ndarray
     coefficients: np.ndarray
     ranges: np.ndarray
-    features: tuple[str, ...] = tuple(FEATURES)
 
     def half_width(
         self, relative: np.ndarray, metabolite: np.ndarray | int, n: np.ndarray | float, sharpness: np.ndarray | float
@@ -83,8 +81,7 @@ class IntervalModel:
             metabolite: index into `METABOLITES`, a number or `(...)`.
             n, sharpness: as `interval_terms`.
         """
-        used = [list(FEATURES).index(name) for name in self.features]
-        x = np.clip(logarithms(relative[..., used].astype(np.float64)), *self.ranges.T)
+        x = np.clip(logarithms(relative.astype(np.float64)), *self.ranges.T)
         return np.exp(self.offsets[metabolite] + interval_terms(x, n, sharpness) @ self.coefficients)
 
     def as_json(self) -> dict[str, Any]:
@@ -94,8 +91,8 @@ class IntervalModel:
             "offsets": dict(zip(METABOLITES, self.offsets.round(4).tolist(), strict=True)),
             "conditions": dict(zip(_CONDITION_KEYS, self.coefficients[:2].round(4).tolist(), strict=True)),
             "features": {
-                FEATURES[name]: {"range": own_range.round(4).tolist(), "d, e, f": own_slopes.round(4).tolist()}
-                for name, own_range, own_slopes in zip(self.features, self.ranges, slopes, strict=True)
+                key: {"range": own_range.round(4).tolist(), "d, e, f": own_slopes.round(4).tolist()}
+                for key, own_range, own_slopes in zip(FEATURES.values(), self.ranges, slopes, strict=True)
             },
         }
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from inference_core.inference.uncertainty.calibration import FEATURES, IntervalModel, interval_terms, logarithms
+from inference_core.inference.uncertainty.calibration import IntervalModel, interval_terms, logarithms
 from inference_core.research.calibration.samples import REGIONS, Samples
 from inference_core.terms.conditions import METABOLITES
 
@@ -61,17 +61,16 @@ def _conditions(samples: Samples) -> dict[str, np.ndarray]:
     return {name: group for name, group in groups.items() if group.any()}
 
 
-def fit_intervals(samples: Samples, features: tuple[str, ...] = tuple(FEATURES)) -> IntervalModel:
+def fit_intervals(samples: Samples) -> IntervalModel:
     """Intervals that hold 68 % of the samples, and under which the errors are likely.
 
     68 % of all and of each region's, and, with less weight, of each patient's, metabolite's, n's and lambda's.
 
     Args:
         samples: of all metabolites.
-        features: those of `FEATURES` that take part.
     """
     torch.manual_seed(0)
-    x = logarithms(samples.features[:, [list(FEATURES).index(name) for name in features]])
+    x = logarithms(samples.features)
     ranges = np.quantile(x, _RANGE, axis=0).T
     terms = interval_terms(np.clip(x, *ranges.T), samples.n, samples.sharpness)
     mean, deviation = terms.mean(axis=0), terms.std(axis=0)
@@ -97,7 +96,7 @@ def fit_intervals(samples: Samples, features: tuple[str, ...] = tuple(FEATURES))
         loss.backward()
         optimizer.step()
     found = coefficients.detach().numpy() / deviation
-    return IntervalModel(offsets.detach().numpy() - mean @ found, found, ranges, features)
+    return IntervalModel(offsets.detach().numpy() - mean @ found, found, ranges)
 
 
 def half_widths(samples: Samples, intervals: IntervalModel) -> np.ndarray:
@@ -110,7 +109,7 @@ def _quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:
     return float(values[order][np.searchsorted(np.cumsum(weights[order]), share * weights.sum())])
 
 
-def conformed_intervals(samples: Samples, features: tuple[str, ...] = tuple(FEATURES)) -> tuple[IntervalModel, float]:
+def conformed_intervals(samples: Samples) -> tuple[IntervalModel, float]:
     """Intervals that hold 68 % of patients that they were not fitted on, and how much wider those are that hold 95 %.
 
     Widths are set on each fifth of the patients by intervals fitted on the others (cross-conformal prediction, Vovk
@@ -120,17 +119,16 @@ def conformed_intervals(samples: Samples, features: tuple[str, ...] = tuple(FEAT
 
     Args:
         samples: of at least two patients, of all metabolites.
-        features: as for `fit_intervals`.
     """
     seeds = np.unique(samples.patient)
     fold = np.searchsorted(seeds, samples.patient) % min(_FOLDS, len(seeds))
     ratio = np.zeros(len(samples.error))
     for index in np.unique(fold):
-        others = fit_intervals(samples.where(fold != index), features)
+        others = fit_intervals(samples.where(fold != index))
         own = samples.where(fold == index)
         ratio[fold == index] = np.abs(own.error) / half_widths(own, others)
     inner, outer = (_balanced(ratio, samples, share) for share in (0.68, 0.95))
-    intervals = fit_intervals(samples, features)
+    intervals = fit_intervals(samples)
     return replace(intervals, offsets=intervals.offsets + np.log(inner)), outer / inner
 
 
