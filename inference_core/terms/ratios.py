@@ -14,8 +14,9 @@ import numpy as np
 from inference_core.errors import InputError
 from inference_core.terms.conditions import resolve_metabolite
 
-#: Standard errors that a denominator must be above zero: its 95 % interval excludes zero.
-_STANDARD_ERRORS = 1.96
+#: Uncertainties that a denominator must be above zero: its 68 % interval excludes zero. The 95 % interval, which has to
+#: hold occult lesions, would leave next to nothing of choline over NAA in a tumour.
+_LEAST_UNCERTAINTIES = 1.0
 #: Where no uncertainty is known: the share of the denominator's median in the brain below which it counts as zero.
 _LEAST_SHARE = 0.1
 _SUM = re.compile(r"\(([^()/]+)\)|([^()/]+)")
@@ -147,7 +148,7 @@ def ratio_map(
         maps: by metabolite's paper name, all of one shape and unit.
         brain: where maps hold values, bool, of the same shape.
         least: up to which value a denominator counts as zero, whatever the uncertainties.
-        uncertainties: standard errors of the maps, like `maps`; taken as independent.
+        uncertainties: half-widths of the maps' 68 % intervals, like `maps`; taken as independent.
     """
     numerator, denominator = (_sum_of(maps, names) for names in (ratio.numerator, ratio.denominator))
     mask = brain & (denominator > least)
@@ -156,7 +157,7 @@ def ratio_map(
             np.sqrt(sum(np.square(uncertainties[name]) for name in names))
             for names in (ratio.numerator, ratio.denominator)
         )
-        mask &= denominator > _STANDARD_ERRORS * below
+        mask &= denominator > _LEAST_UNCERTAINTIES * below
     divisor = np.where(mask, denominator, 1)
     values = np.where(mask, numerator / divisor, 0).astype(np.float32)
     if uncertainties is None:

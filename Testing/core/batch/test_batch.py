@@ -520,7 +520,7 @@ def test_what_is_wrong_with_a_ratio_is_in_its_row(write_patient, resolver, tmp_p
     with pytest.raises(InputError, match="is no ratio"):
         run_batch(BatchRequest(study, tmp_path / "out", ratios=["NAA"]), resolver=resolver)
     (study / "tNAA.nii").unlink()
-    monkeypatch.setattr("inference_core.terms.ratios._STANDARD_ERRORS", 1e6)
+    monkeypatch.setattr("inference_core.terms.ratios._LEAST_UNCERTAINTIES", 1e6)
     rows = run_batch(BatchRequest(study, tmp_path / "out", ratios=["tCho/NAA"]), resolver=resolver)
     assert [(row.metabolite, row.status) for row in rows if row.status == "failed"] == [("tCho/NAA", "failed")]
     assert "NAA is zero throughout the brain" in rows[-1].message

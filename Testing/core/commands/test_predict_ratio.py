@@ -98,7 +98,7 @@ def test_a_map_may_tell_its_metabolite(files, capsys):
 
 
 def test_a_ratio_without_meaning_anywhere_is_refused(files, capsys, monkeypatch):
-    monkeypatch.setattr("inference_core.terms.ratios._STANDARD_ERRORS", 1e6)
+    monkeypatch.setattr("inference_core.terms.ratios._LEAST_UNCERTAINTIES", 1e6)
     assert predict(files) == 2
     assert "NAA is zero throughout the brain" in capsys.readouterr().err
     assert not (files / "ratio.nii.gz").exists()

@@ -69,7 +69,7 @@ def maps_of(tcho, naa):
 
 
 def test_a_ratio_is_masked_where_its_denominator_may_be_zero():
-    maps = maps_of([2, 2, 2, 2], [4, 1, 0.5, 4])
+    maps = maps_of([2, 2, 2, 2], [4, 1, 0.3, 4])
     errors = maps_of([0.2] * 4, [0.4] * 4)
     brain = np.array([True, True, True, False])
     found = ratio_map(Ratio.parse("tCho/NAA"), maps, brain, uncertainties=errors)
