@@ -37,7 +37,7 @@ class QuantityResult:
         values: `(slice, 64, 64)` float32; a metabolite's in its map's units. 0 where masked.
         uncertainty: half-width of the 68 % interval around `values`, or None where it was not asked for.
         mask: where the values mean something, `(slice, 64, 64)` bool: in the brain, and of a ratio where its
-            denominator is clearly above zero.
+            denominator is above zero by more than its uncertainty.
         measured: the low-resolution map, or the ratio of those, `(slice, row, column)`, in the units of `values`.
         measured_mask: where that means something, bool.
         reference_level: what a ratio was divided by to be in multiples of its median in normal tissue; else None.
