@@ -146,7 +146,7 @@ class QuantitySource:
         """All slices.
 
         Args:
-            calibration: of the resolver's weights, to have the uncertainty, which Takes nine passes of the network
+            calibration: of the resolver's weights, to have the uncertainty, which takes nine passes of the network
                 instead of one; or None.
             check: see `Check`.
 

@@ -84,7 +84,8 @@ def reading_notes(
         told.append(
             "Regions: mean, super-resolved and as measured. Signal gained: how much more the region holds than was "
             "measured, at the measurement's resolution; it should be next to none. A ratio's means are of where its "
-            "denominator is above zero by more than its uncertainty, which may be less of the region super-resolved than as measured."
+            "denominator is above zero by more than its uncertainty, which may be less of the region super-resolved "
+            "than as measured."
         )
     return told
 

@@ -240,7 +240,11 @@ def test_uncertainty_is_in_the_maps_units():
     tenfold = replace(features, **{name: 10 * getattr(features, name) for name in names})
     np.testing.assert_allclose(calibration.uncertainty(tenfold, "NAA", 16, 0.0), 10 * widths, rtol=1e-5)
     assert (calibration.uncertainty(features, "NAA", 16, 0.1)[0] > widths[0]).all()
-    # Features beyond the range that it was fitted on tell no more than its ends.
+    # Features and n beyond the range that it was fitted on tell no more than its ends.
+    for outside, at_its_end in ((4, 8), (42, 32)):
+        np.testing.assert_array_equal(
+            *(calibration.uncertainty(features, "NAA", n, 0.0) for n in (outside, at_its_end))
+        )
     narrow = Calibration(replace(KNOWN, ranges=np.tile([-2.0, -1.0], (len(FEATURES), 1))), 2.0, {})
     beyond, at_the_end = (
         replace(features, **{name: np.float32(share) * level for name in FEATURES}) for share in (9, np.exp(-1))

@@ -3,9 +3,9 @@
     log(s / level) = a + b log(16 / n) + c lambda / 0.1 + sum_j (d_j + e_j log(16 / n) + f_j x_j) x_j
     x_j = log(feature_j / level + 0.01)
 
-for the features of `FEATURES`, with a of each metabolite. Outside the range that a calibration was fitted on, x_j is
-taken to be at its end. The 68 % interval is the value +- s, the 95 % interval the value +- `factor_95` s. Errors have
-longer tails than a normal distribution's, so that the factor is not 1.96.
+for the features of `FEATURES`, with a of each metabolite. Outside the range that a calibration was fitted on, x_j and n
+are taken to be at its end. The 68 % interval is the value +- s, the 95 % interval the value +- `factor_95` s. Errors
+have longer tails than a normal distribution's, so that the factor is not 1.96.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ import numpy as np
 from inference_core.errors import InputError
 from inference_core.inference.uncertainty.features import Features
 from inference_core.networks.weights_io import WeightsInfo
-from inference_core.terms.conditions import METABOLITES, SHARPNESS_RANGE, metabolite_index
+from inference_core.terms.conditions import METABOLITES, SHARPNESS_RANGE, TRAINED_RESOLUTION, metabolite_index
 
 #: Attributes of `Features`, and what calibration files call them.
 FEATURES = {
@@ -52,7 +52,8 @@ def interval_terms(x: np.ndarray, n: np.ndarray | float, sharpness: np.ndarray |
     Returns:
         `(..., 2 + 3 feature)`: of b and c, then of all d, of all e and of all f.
     """
-    by_n = np.broadcast_to(np.log(_REFERENCE_RESOLUTION / np.asarray(n, dtype=np.float64)), x.shape[:-1])[..., None]
+    n = np.clip(np.asarray(n, dtype=np.float64), *TRAINED_RESOLUTION)
+    by_n = np.broadcast_to(np.log(_REFERENCE_RESOLUTION / n), x.shape[:-1])[..., None]
     by_sharpness = np.broadcast_to(np.asarray(sharpness) / SHARPNESS_RANGE[1], x.shape[:-1])[..., None]
     return np.concatenate([by_n, by_sharpness, x, by_n * x, x * x], axis=-1)
 

@@ -76,7 +76,7 @@ class SimulatedPatient:
         return replace(self, measurement=self.measurement.on(scanner))
 
     def with_small_spots(self) -> "SimulatedPatient":
-        """The same patient, whose MRI-occult spots are the smallest that are drawn; see `Metabolism`."""
+        """The same patient, whose MRI-occult spots are small; see `Metabolism.with_small_spots`."""
         return replace(self, metabolism=self.metabolism.with_small_spots())
 
     def grid(self, count: int | None = None) -> Grid:
