@@ -278,7 +278,10 @@ def test_a_calibration_is_of_the_weights_beside_it(tmp_path):
     np.testing.assert_allclose(widths, expected, rtol=1e-3)
     short = KNOWN.as_json()
     short["features"]["spread"]["d, e, f"] = [0.1]
-    for damage in ({"factor_95": 0.5}, {"intervals": {}}, {"intervals": short}, {"factor_95": None}):
+    swapped = KNOWN.as_json()
+    swapped["features"]["unexplained"]["range"] = [1.0, -5.0]
+    damages = [{"factor_95": factor} for factor in (0.5, None, float("nan"), float("inf"))]
+    for damage in (*damages, *({"intervals": intervals} for intervals in ({}, None, short, swapped))):
         calibration_path(path).write_text(json.dumps(content | damage))
         with pytest.raises(InputError, match="is damaged"):
             load_calibration(info)

@@ -10,6 +10,7 @@ have longer tails than a normal distribution's, so that the factor is not 1.96.
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +116,8 @@ class IntervalModel:
             np.array([each["range"] for each in own], dtype=np.float64),
         )
         numbers = (model.offsets, model.coefficients, model.ranges)
-        if model.ranges.shape != (len(FEATURES), 2) or not all(np.isfinite(array).all() for array in numbers):
+        ordered = model.ranges.shape == (len(FEATURES), 2) and (np.diff(model.ranges) >= 0).all()
+        if not ordered or not all(np.isfinite(array).all() for array in numbers):
             raise ValueError("damaged intervals")
         return model
 
@@ -183,7 +185,7 @@ def load_calibration(weights: WeightsInfo) -> Calibration:
         earlier = "coefficients" in content
         if not earlier:
             intervals = IntervalModel.from_json(content["intervals"])
-        if factor < 1:
+        if not 1 <= factor < math.inf:
             raise ValueError
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise InputError(f"The calibration '{path}' is damaged: {make}.") from error
