@@ -75,10 +75,11 @@ def _bounds(mask: sitk.Image) -> tuple[list[int], list[int]]:
 
 def _without_specks(mask: sitk.Image) -> sitk.Image:
     """A mask without lone voxels of noise outside the head, which would be a surface of their own."""
-    from scipy.ndimage import binary_opening
+    from scipy.ndimage import binary_opening, generate_binary_structure
 
-    # ITK's opening takes six times as long. Beyond the image the mask goes on.
+    # ITK's opening by the same ball takes four times as long. Beyond the image the mask goes on.
     padded = np.pad(sitk.GetArrayViewFromImage(mask), 1, mode="edge")
-    opened = sitk.GetImageFromArray(binary_opening(padded)[1:-1, 1:-1, 1:-1].astype(np.uint8))
+    ball = generate_binary_structure(3, 2)
+    opened = sitk.GetImageFromArray(binary_opening(padded, ball)[1:-1, 1:-1, 1:-1].astype(np.uint8))
     opened.CopyInformation(mask)
     return opened

@@ -59,7 +59,7 @@ def describe_uncertainty(result: "QuantityResult", calibration: "Calibration") -
     """
     if result.quantity.ratio is None:
         return calibration.describe()
-    return {"Description": "Standard error of a ratio of metabolite maps. For research, not for diagnosis."}
+    return {"Description": "Half-width of a ratio's 68 % interval. For research, not for diagnosis."}
 
 
 def _of_match(resolver: "SuperResolver", result: "QuantityResult") -> dict[str, Any]:
@@ -88,7 +88,7 @@ def _of_ratio(result: "QuantityResult") -> dict[str, Any]:
     ratio, reference = result.quantity.ratio, result.quantity.reference
     certain = result.uncertainty is not None
     masked = (
-        "not above 0 by 1.96 of its standard errors" if certain else "below a tenth of its median in the measured brain"
+        "not above 0 by more than its uncertainty" if certain else "below a tenth of its median in the measured brain"
     )
     compared = {"Reference": reference.name, "ReferenceValue": result.reference_level} if reference else {}
     return {

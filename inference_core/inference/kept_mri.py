@@ -79,6 +79,10 @@ class Mri:
         #: The last grid and what was brought onto it, as one: another thread may ask meanwhile.
         self._on_grid: tuple[SuperResolvedGrid, MriOnGrid] | None = None
 
+    def wait(self) -> None:
+        """Wait for what is computed in the background; only then may the images be changed."""
+        self._brain.exception()
+
     def holds(self, t1: sitk.Image, flair: sitk.Image) -> bool:
         """Whether these are the images that it was made from."""
         return all(_same(*pair) for pair in zip(self._given, (t1, flair), strict=True))

@@ -44,7 +44,7 @@ from inference_core.imaging.reading import check_map, check_overlap
 from inference_core.imaging.roles import check_contents
 from inference_core.inference.detail_match import UNMATCHED, ZERO_FILLED, DetailMatch, match_detail
 from inference_core.inference.held_back import LEAST_MATCHED, held_back_problem, hold_back, telling_slices
-from inference_core.inference.kept_mri import KeptMri
+from inference_core.inference.kept_mri import KeptMri, Mri
 from inference_core.inference.kept_slices import KeptSlicesStore
 from inference_core.inference.map_noise import MapNoise, noise_from_map
 from inference_core.inference.noise_consistency import Movement, moved, movement, noise_weights
@@ -267,10 +267,17 @@ class SuperResolver:
         check_places({"map": low_resolution, "T1": t1, "FLAIR": flair})
         loaded = check_map(low_resolution)
         mri = self._mri.get(t1, flair)
-        check_contents({"map": low_resolution, "T1": mri.t1, "FLAIR": mri.flair})
+        try:
+            check_contents({"map": low_resolution, "T1": mri.t1, "FLAIR": mri.flair})
+            return self._prepared(loaded, mri)
+        finally:
+            mri.wait()
+
+    def _prepared(self, loaded: sitk.Image, mri: Mri) -> PreparedInput:
+        """`prepare`, of images that were checked one by one."""
         low_resolution, support = as_measured(loaded)
         if support.interpolation is not None:
-            warnings.warn(support.notice(loaded), InputWarning, stacklevel=2)
+            warnings.warn(support.notice(loaded), InputWarning, stacklevel=3)
         grid = super_resolved_grid(low_resolution)
         n = check_resolution(grid.rows, grid.columns)
         values = padded_array(low_resolution, grid)

@@ -106,7 +106,7 @@ class RatioMap:
 
     Attributes:
         values: 0 where masked.
-        uncertainty: standard errors of `values`, or None where those of the maps are not known.
+        uncertainty: half-widths of the 68 % intervals around `values`, or None where those of the maps are not known.
         mask: where the ratio means something, bool.
     """
 

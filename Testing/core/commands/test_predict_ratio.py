@@ -50,7 +50,7 @@ def test_a_ratio_is_that_of_the_super_resolved_maps(files, capsys):
     assert ((error > 0) == mask).all()
     sidecar = json.loads((files / "error.json").read_text())
     assert (sidecar["Metabolite"], sidecar["Denominator"], sidecar["Units"]) == ("tCho/NAA", ["NAA"], "none")
-    assert "standard errors" in sidecar["Masked"]
+    assert "not above 0 by more than its uncertainty" in sidecar["Masked"]
 
 
 def write_labels(files, columns):

@@ -149,6 +149,17 @@ def test_maps_of_any_matrix_have_features(slices, size):
     assert features.kspace_dependence.any()
 
 
+def test_a_map_of_other_rows_than_columns_may_move_its_measured_data(slices):
+    prepared = prepare_slices(slices, 2, 16)
+    low_resolution = kspace.low_resolution(torch.from_numpy(slices.acquired[2]), (12, 20))
+    grid = replace(prepared.grid, rows=12, columns=20)
+    prepared = replace(prepared, low_resolution=low_resolution.numpy(), grid=grid, n=15)
+    resolver = SuperResolver.load(device="cpu", consistency="noise")
+    maps, features = gather_features(resolver, prepared, "NAA", 0.0, [0])
+    np.testing.assert_array_equal(maps, resolver.super_resolve(prepared, "NAA", 0.0, [0]))
+    assert features.augmentation_deviation.any()
+
+
 #: Half-widths that follow the features, n and lambda.
 KNOWN = IntervalModel(
     np.linspace(1.5, 2.5, len(METABOLITES)),
@@ -280,8 +291,13 @@ def test_a_calibration_is_of_the_weights_beside_it(tmp_path):
     short["features"]["spread"]["d, e, f"] = [0.1]
     swapped = KNOWN.as_json()
     swapped["features"]["unexplained"]["range"] = [1.0, -5.0]
-    damages = [{"factor_95": factor} for factor in (0.5, None, float("nan"), float("inf"))]
-    for damage in (*damages, *({"intervals": intervals} for intervals in ({}, None, short, swapped))):
+    pairs, longer = KNOWN.as_json(), KNOWN.as_json()
+    pairs["offsets"] = {name: [1.0, 2.0] for name in METABOLITES}
+    longer["features"]["spread"]["d, e, f"] = [0.1] * 4
+    enormous = KNOWN.as_json() | {"offsets": dict.fromkeys(METABOLITES, 1e4)}
+    damages = [{"factor_95": factor} for factor in (0.5, None, float("nan"), float("inf"), 10**400)]
+    wrong = ({}, None, short, swapped, pairs, longer, enormous)
+    for damage in (*damages, *({"intervals": intervals} for intervals in wrong)):
         calibration_path(path).write_text(json.dumps(content | damage))
         with pytest.raises(InputError, match="is damaged"):
             load_calibration(info)

@@ -33,6 +33,8 @@ FEATURES = {
 _REFERENCE_RESOLUTION = 16
 #: Added to features before the logarithm: smaller ones are all the same.
 _LEAST = 0.01
+#: Larger numbers in a file are damage: they would overflow.
+_LARGEST_NUMBER = 100.0
 #: What calibration files call b and c.
 _CONDITION_KEYS = ("n", "lambda")
 
@@ -103,21 +105,20 @@ class IntervalModel:
         """From what a calibration file has.
 
         Raises:
-            ValueError, LookupError, TypeError: if it is damaged.
+            ValueError, LookupError, TypeError, OverflowError: if it is damaged.
         """
         own = [content["features"][key] for key in FEATURES.values()]
+        slopes = np.array([each["d, e, f"] for each in own], dtype=np.float64)
         model = cls(
-            np.array([content["offsets"][name] for name in METABOLITES], dtype=np.float64),
-            np.array(
-                [content["conditions"][key] for key in _CONDITION_KEYS]
-                + [each["d, e, f"][place] for place in range(3) for each in own],
-                dtype=np.float64,
-            ),
+            np.array([float(content["offsets"][name]) for name in METABOLITES]),
+            np.concatenate([[float(content["conditions"][key]) for key in _CONDITION_KEYS], slopes.T.reshape(-1)]),
             np.array([each["range"] for each in own], dtype=np.float64),
         )
         numbers = (model.offsets, model.coefficients, model.ranges)
-        ordered = model.ranges.shape == (len(FEATURES), 2) and (np.diff(model.ranges) >= 0).all()
-        if not ordered or not all(np.isfinite(array).all() for array in numbers):
+        shaped = slopes.shape == (len(FEATURES), 3) and model.ranges.shape == (len(FEATURES), 2)
+        # Also False for what is not a number.
+        sensible = all((np.abs(array) <= _LARGEST_NUMBER).all() for array in numbers)
+        if not shaped or not sensible or not (np.diff(model.ranges) >= 0).all():
             raise ValueError("damaged intervals")
         return model
 
@@ -187,7 +188,7 @@ def load_calibration(weights: WeightsInfo) -> Calibration:
             intervals = IntervalModel.from_json(content["intervals"])
         if not 1 <= factor < math.inf:
             raise ValueError
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
         raise InputError(f"The calibration '{path}' is damaged: {make}.") from error
     if earlier:
         raise InputError(f"The calibration '{path}' was made by an earlier version of MRSISuperRes: {make}.")

@@ -81,7 +81,10 @@ def gather_features(
     # Of one slice of many, the others need no mirroring.
     chosen = {name: getattr(prepared, name)[slices] for name in ("low_resolution", "t1", "flair", "brain", "scales")}
     prepared, places = replace(prepared, **chosen), list(range(len(slices)))
-    total = (len(SYMMETRIES) + 1) * len(slices)
+    # With "noise", k-space is held back on the map's grid, whose rows and columns are not exchanged with the map's.
+    exchangeable = resolver.consistency != "noise" or prepared.grid.rows == prepared.grid.columns
+    symmetries = [symmetry for symmetry in SYMMETRIES if exchangeable or not symmetry.exchanged]
+    total = (len(symmetries) + 1) * len(slices)
 
     def super_resolved(seen: PreparedInput, before: int) -> np.ndarray:
         def report(done: int, _: int) -> None:
@@ -90,10 +93,10 @@ def gather_features(
 
         return apart.super_resolve(seen, metabolite, sharpness, places, report, match)
 
-    for index, symmetry in enumerate(SYMMETRIES):
+    for index, symmetry in enumerate(symmetries):
         outputs.append(symmetry.undone(super_resolved(symmetry.of(prepared), index)))
     maps, brain = outputs[0], prepared.brain
-    change = maps - super_resolved(_with_less_kspace(prepared), len(SYMMETRIES))
+    change = maps - super_resolved(_with_less_kspace(prepared), len(symmetries))
     t1, flair = (on_maps_grid(image) for image in (prepared.t1, prepared.flair))
     rests = [unexplained_part(*arrays) for arrays in zip(maps, t1, flair, brain, strict=True)]
     levels = [np.median(values[inside]) if inside.any() else 0.0 for values, inside in zip(maps, brain, strict=True)]
@@ -141,7 +144,7 @@ def unexplained_part(values: np.ndarray, t1: np.ndarray, flair: np.ndarray, brai
     """
     residual = np.zeros(values.shape)
     terms = _terms(t1, flair, brain)
-    # Fewer voxels than terms would be explained by anything.
+    # Voxels that are hardly more than the terms would be explained by anything.
     if len(terms) > 2 * terms.shape[1]:
         inside = values[brain].astype(np.float64)
         for _ in range(2):

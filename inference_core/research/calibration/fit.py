@@ -17,7 +17,8 @@ _STEPS, _RATE = 600, 0.03
 _SPECIAL_SHARE = 0.2
 #: What the likelihood counts beside the squared deviations of coverage: alone, it leaves occult lesions uncovered.
 _LIKELIHOOD, _DEVIATIONS = 3.0, 20.0
-#: What the deviation counts in a metabolite, an n or a lambda, and in a patient, beside that in all and in each region.
+#: What the deviation counts in a metabolite, an n or a lambda, and in a patient, beside that in all, in tumours
+#: and in each kind of occult spot.
 #: Patients teach what holds on data unlike one's own: without them, maps by another simulator were covered less.
 _CONDITION, _PATIENT = 0.2, 0.3
 #: Of all coefficients but the offsets, squared.
@@ -64,7 +65,8 @@ def _conditions(samples: Samples) -> dict[str, np.ndarray]:
 def fit_intervals(samples: Samples) -> IntervalModel:
     """Intervals that hold 68 % of the samples, and under which the errors are likely.
 
-    68 % of all and of each region's, and, with less weight, of each patient's, metabolite's, n's and lambda's.
+    68 % of all, of tumours and of each kind of occult spot, and, with less weight, of each patient's, metabolite's,
+    n's and lambda's.
 
     Args:
         samples: of all metabolites.
@@ -147,7 +149,7 @@ def _balanced(ratio: np.ndarray, samples: Samples, share: float) -> float:
 
 
 def coverage(samples: Samples, widths: np.ndarray, factor_95: float) -> dict[str, dict[str, float]]:
-    """The share of true values inside the intervals: in all, by region, by metabolite and by lambda.
+    """The share of true values inside the intervals: in all, in tumours and occult spots, by metabolite, n and lambda.
 
     Args:
         samples: of patients that took no part in making the intervals.

@@ -99,10 +99,11 @@ def interpolate(volumes: Sequence[np.ndarray], index: np.ndarray) -> list[np.nda
         Float32 `(point,)` for each volume.
     """
     index = index.astype(np.float32, copy=False)
-    floor = np.floor(index)
-    x, y, z = (index - floor).T
+    # Not rounded down: rounding may leave a wrapped position just below 0.
+    towards_zero = np.trunc(index)
+    x, y, z = (index - towards_zero).T
     # Indices of any other type would be converted by each `take`.
-    whole = floor.astype(np.intp)
+    whole = towards_zero.astype(np.intp)
     _, rows, columns = volumes[0].shape
     corner = (whole[:, 0] * rows + whole[:, 1]) * columns + whole[:, 2]
 
